@@ -1,0 +1,1 @@
+"""askai: answers from a folder of documents, every sentence a verbatim, re-provable quotation."""

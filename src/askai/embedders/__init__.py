@@ -1,0 +1,42 @@
+"""The embedder seam: texts in, unit vectors out."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]  # shape (n, dim), rows of length 1
+Vector = NDArray[np.float32]  # shape (dim,), length 1
+
+EMBEDDERS = {
+    "hashing": "askai.embedders.hashing:HashingEmbedder",
+    "sentence-transformers": "askai.embedders.sentence_transformers:SentenceTransformerEmbedder",
+}
+
+
+class Embedder(Protocol):
+    """A model of one meaning space for questions and passages.
+
+    A text's vector does not depend on the texts that share its batch (to 1e-5).
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of its own tokenizer beyond which a passage is cut."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two embedders exactly when their vectors can be compared."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors: ...
+
+    def embed_query(self, text: str) -> Vector: ...

@@ -1,0 +1,82 @@
+"""Every failure askai can name, drawn as a tree.
+
+    AskaiError                    exit code 1
+      UsageError                  exit code 2: the command was given something it cannot use
+        SettingsError             askai.toml or an ASKAI_* variable
+        QuestionError             the question itself
+      CorpusError                 the folder of documents as a whole
+      ReadError                   one file of it; the build goes on without it
+      ModelError                  an embedding model is missing, damaged or not what was expected
+        TokenizerError            the tiktoken tables
+      IndexError_                 the index as a whole
+        IndexMissing              there is none
+        IndexDamaged              a file of it is gone, cut short or altered
+        IndexMismatch             made by another format or with another model
+        IndexLocked               another process is writing it
+      AnswerFileError             a file given to `askai verify`
+      GoldError                   a gold set or a bench folder
+
+A message says what was found, what was expected and what to do next, on one line.
+"""
+
+
+class AskaiError(Exception):
+    """Base of all expected failures; the command line prints its message and nothing else."""
+
+    exit_code = 1
+
+
+class UsageError(AskaiError):
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    pass
+
+
+class QuestionError(UsageError):
+    pass
+
+
+class CorpusError(AskaiError):
+    pass
+
+
+class ReadError(AskaiError):
+    pass
+
+
+class ModelError(AskaiError):
+    pass
+
+
+class TokenizerError(ModelError):
+    pass
+
+
+class IndexError_(AskaiError):
+    pass
+
+
+class IndexMissing(IndexError_):
+    pass
+
+
+class IndexDamaged(IndexError_):
+    pass
+
+
+class IndexMismatch(IndexError_):
+    pass
+
+
+class IndexLocked(IndexError_):
+    pass
+
+
+class AnswerFileError(AskaiError):
+    pass
+
+
+class GoldError(AskaiError):
+    pass

@@ -1,0 +1,49 @@
+"""The lexical seam: passages found by the words of the question."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol, Self
+
+LEXICALS = {"bm25": "askai.lexical.bm25:BM25Index"}
+
+
+class LexicalIndex(Protocol):
+    """Term statistics over tokenised passages, with OR semantics: no term is required.
+
+    Tokens come from `askai.tokens`, the same for passages and for questions.
+    """
+
+    @classmethod
+    def build(cls, path: Path, passages: Iterable[tuple[str, Sequence[str]]]) -> Self:
+        """Indexes (id, tokens) pairs and writes the folder `path`, fsynced."""
+        ...
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens what `build` wrote; raises IndexDamaged when it cannot be read."""
+        ...
+
+    def search(
+        self, tokens: Sequence[str], k: int, *, among: Sequence[str] | None = None
+    ) -> list[tuple[str, float]]:
+        """The k best ids with their BM25 scores, best first, ties in order of id.
+
+        Passages that share no term with the question are left out. `among` restricts the search.
+        """
+        ...
+
+    def idf(self, token: str) -> float:
+        """Inverse document frequency; a term in no passage has the idf of one in half a passage."""
+        ...
+
+    def __contains__(self, token: object) -> bool:
+        """Whether any passage holds this term."""
+        ...
+
+    def ceiling(self, tokens: Sequence[str]) -> float:
+        """An upper bound of `search` scores: every term, unknown ones included, saturated."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def close(self) -> None: ...

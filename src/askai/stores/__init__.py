@@ -1,0 +1,51 @@
+"""The store seam: unit vectors by stable string id. A store knows nothing of texts."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol, Self
+
+from askai.embedders import Vector, Vectors
+
+STORES = {
+    "exact": "askai.stores.exact:ExactStore",
+    "faiss": "askai.stores.faiss_flat:FaissFlatStore",
+}
+
+
+class Store(Protocol):
+    """Vectors found by inner product, which for unit vectors is the cosine."""
+
+    @classmethod
+    def create(cls, path: Path, *, dim: int) -> Self:
+        """An empty store that `flush` will write at `path`."""
+        ...
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The store that was flushed at `path`; raises IndexDamaged when it cannot be read."""
+        ...
+
+    def add(self, ids: Sequence[str], vectors: Vectors) -> None:
+        """Adds or replaces; raises ValueError on a wrong shape or a repeated id in one call."""
+        ...
+
+    def delete(self, ids: Iterable[str]) -> None:
+        """Forgets these ids; an unknown one is ignored."""
+        ...
+
+    def search(
+        self, vector: Vector, k: int, *, among: Sequence[str] | None = None
+    ) -> list[tuple[str, float]]:
+        """The k nearest ids with their cosines, best first, ties in order of id.
+
+        `among` restricts the search to these ids (unknown ones are ignored).
+        """
+        ...
+
+    def __len__(self) -> int: ...
+
+    def flush(self) -> None:
+        """Writes everything to `path` and fsyncs it."""
+        ...
+
+    def close(self) -> None: ...
