@@ -84,6 +84,7 @@ class Chunk:
     language: str | None = None
     header: tuple[str, ...] = ()  # column names, for a table row
     related: tuple[str, ...] = ()  # ids of the chunks it is tied to: a note and its sentence
+    units: tuple[tuple[int, int], ...] = ()  # sentences, bullets, rows: what an answer quotes
 
     @property
     def embedded_text(self) -> str:
@@ -177,9 +178,7 @@ class Answer:
         """The sentences with their citation numbers, or None when askai abstained."""
         if self.abstention is not None:
             return None
-        return " ".join(
-            s.text + "".join(f" [{n}]" for n in s.citations) for s in self.sentences
-        )
+        return " ".join(s.text + "".join(f" [{n}]" for n in s.citations) for s in self.sentences)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,336 @@
+"""Passages along the structure of a document, within a token budget, cut on character offsets.
+
+A numbered paragraph is a passage; a heading goes with what it heads; bullets stay with their
+heading; a table row and a note are passages of their own, with their header and their sentence as
+context. What is too long is cut between sentences, and only a longer sentence within itself.
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import takewhile
+
+from askai.records import Chunk, Document, Mark
+from askai.sentences import is_finished, split
+from askai.tables import cells
+from askai.token_count import count_tokens
+
+VERSION = "1"
+BUDGET = 256  # tokens of text; context comes on top
+_SMALL = 48  # tokens below which a paragraph joins its neighbour
+_CONTEXT_CHARACTERS = 400
+_BLOCKS = frozenset(
+    ("heading", "paragraph", "bullet", "table_title", "table_header", "table_row", "footnote")
+)
+# These never share a passage with what is around them, but for a table's title and its columns.
+_ALONE = frozenset(("table_title", "table_header", "table_row", "footnote"))
+_MARK_CHARACTERS = "•◦▪‣●○*–—-⁰¹²³⁴⁵⁶⁷⁸⁹# \t\ufeff"
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A passage while it grows: blocks that follow each other."""
+
+    blocks: list[Mark] = field(default_factory=list)
+    tokens: int = 0
+    heading: tuple[str, ...] = ()
+    language: str | None = None
+
+    @property
+    def has_text(self) -> bool:
+        return any(block.kind != "heading" for block in self.blocks)
+
+
+class _Outline:
+    """The marks of a document, found by what they mean."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        marks = document.marks
+        self.blocks = [mark for mark in marks if mark.kind in _BLOCKS]
+        self._starts = [block.start for block in self.blocks]
+        self._titles = {m.label: m for m in marks if m.kind == "table_title"}
+        self._headers = {m.label: m for m in marks if m.kind == "table_header"}
+        self._references = {m.label: m for m in marks if m.kind == "reference"}
+        self._notes: dict[str, list[Mark]] = {}
+        self._before: dict[Mark, Mark] = {}  # the piece that a piece goes on from
+        self._groups: dict[Mark, str] = {}  # a row's first cell, or the one it leaves to rows above
+        self._read(self.blocks)
+
+    def _read(self, blocks: list[Mark]) -> None:
+        last: dict[tuple[str, str], Mark] = {}
+        group = ""
+        for block in blocks:
+            if block.kind == "footnote":
+                self._notes.setdefault(block.label, []).append(block)
+            elif block.kind == "table_header":
+                group = ""
+            elif block.kind == "table_row":
+                group = cells(self.text(block))[0] or group
+                self._groups[block] = group
+            if block.continues and (block.kind, block.label) in last:
+                self._before[block] = last[block.kind, block.label]
+            last[block.kind, block.label] = block
+
+    def text(self, mark: Mark) -> str:
+        return self.document.text[mark.start : mark.end]
+
+    def header(self, row: Mark) -> tuple[str, ...]:
+        header = self._headers.get(row.label.partition(",")[0])
+        return tuple(cells(self.text(header).split("\n")[0])) if header else ()
+
+    def table_context(self, row: Mark) -> str:
+        """The table's title, the group that an empty first cell stands for, and the columns."""
+        title = self._titles.get(row.label.partition(",")[0])
+        header = self.header(row)
+        parts = [self.text(title)] if title else []
+        if header and not cells(self.text(row))[0] and self._groups[row]:
+            parts.append(f"{header[0]}: {self._groups[row]}")
+        if header:
+            parts.append(", ".join(name for name in header if name))
+        return " · ".join(parts)
+
+    def sentence_with_mark(self, label: str) -> str:
+        place = self._references.get(label)
+        if place is None:
+            return ""
+        block = self.blocks[bisect_right(self._starts, place.start) - 1]
+        for a, b in split(self.text(block)):
+            if block.start + a <= place.start < block.start + b:
+                return self.document.text[block.start + a : block.start + b]
+        return ""
+
+    def unfinished_before(self, piece: Mark) -> str:
+        """The sentence that a piece of a paragraph goes on from."""
+        before = self._before.get(piece)
+        if before is None:
+            return ""
+        text = self.text(before)
+        return text[split(text)[-1][0] :]
+
+    def ties(self) -> Iterator[tuple[int, int]]:
+        """Offsets in passages that belong together."""
+        for label, place in self._references.items():
+            for note in self._notes.get(label, ()):
+                yield place.start, note.start
+        for piece, before in self._before.items():
+            if not is_finished(self.text(before)):
+                yield before.end - 1, piece.start
+
+
+def chunk(document: Document, *, budget: int = BUDGET) -> list[Chunk]:
+    """The passages of a document, in order: together they hold every non-blank character."""
+    if budget < 16:
+        raise ValueError(f"a budget of {budget} tokens is too small; 16 is the least")
+    outline = _Outline(document)
+    chunks = [
+        piece
+        for draft in _drafts(document, outline.blocks, budget)
+        for piece in _chunks_of(outline, draft, budget)
+    ]
+    return _tied(outline, chunks)
+
+
+def _drafts(document: Document, blocks: list[Mark], budget: int) -> Iterator[_Draft]:
+    languages = [mark for mark in document.marks if mark.kind == "language"]
+    path: list[tuple[int, str]] = []
+    draft = _Draft()
+    language = 0
+    for block in blocks:
+        while language + 1 < len(languages) and languages[language].end <= block.start:
+            language += 1
+        spoken = languages[language].label if languages else document.source.language
+        tokens = count_tokens(document.text[block.start : block.end])
+        if not _joins(draft, block, tokens, budget=budget, spoken=spoken):
+            if draft.blocks:
+                yield draft
+            draft = _Draft()
+        if block.kind == "heading":
+            while path and path[-1][0] >= block.level:
+                path.pop()
+            path.append((block.level, block.label or document.text[block.start : block.end]))
+        draft.blocks.append(block)
+        draft.tokens += tokens
+        draft.heading = tuple(label for _, label in path)
+        draft.language = spoken
+    if draft.blocks:
+        yield draft
+
+
+def _joins(draft: _Draft, block: Mark, tokens: int, *, budget: int, spoken: str | None) -> bool:
+    """Whether a block belongs to the passage that ends before it."""
+    if not draft.blocks:
+        return True
+    last = draft.blocks[-1]
+    if draft.language != spoken or draft.tokens + tokens > budget:
+        return False
+    if block.kind in _ALONE or last.kind in _ALONE or block.continues or last.continues:
+        return (last.kind, block.kind) == ("table_title", "table_header")
+    if block.kind == "heading":
+        return not draft.has_text
+    if last.kind == "heading" or block.kind == "bullet":
+        return last.kind == "heading" or not (block.label or last.label)
+    unlabelled = not (block.label or last.label)
+    return unlabelled and last.kind != "bullet" and min(draft.tokens, tokens) < _SMALL
+
+
+def _chunks_of(outline: _Outline, draft: _Draft, budget: int) -> Iterator[Chunk]:
+    document = outline.document
+    first, last = draft.blocks[0], draft.blocks[-1]
+    kind = first.kind if first.kind in ("table_row", "footnote") else "text"
+    label = next((b.label for b in draft.blocks if b.label and b.kind != "heading"), "")
+    if first.kind == "footnote":
+        label = f"note {first.label}"
+    whole = Chunk(
+        id="",
+        path=document.source.path,
+        start=first.start,
+        end=last.end,
+        text=document.text[first.start : last.end],
+        context=_context(outline, draft),
+        kind=kind,
+        label=label,
+        heading=draft.heading,
+        language=draft.language,
+        header=outline.header(first) if first.kind == "table_row" else (),
+    )
+    if draft.tokens <= budget:
+        yield _named(replace(whole, units=tuple(_units(document.text, draft.blocks))))
+        return
+    if kind == "table_row":
+        whole = replace(whole, kind="text", header=())  # part of a row has no columns
+    spans = list(_units(document.text, draft.blocks))
+    for start, end in _pieces(document.text, draft.blocks, budget):
+        while spans and spans[0][1] <= start:
+            spans.pop(0)
+        inner = takewhile(partial(_begins_before, end), spans)
+        units = tuple((max(a, start), min(b, end)) for a, b in inner) or ((start, end),)
+        text = document.text[start:end]
+        yield _named(replace(whole, start=start, end=end, text=text, units=units))
+
+
+def _begins_before(end: int, span: tuple[int, int]) -> bool:
+    return span[0] < end
+
+
+def _named(chunk: Chunk) -> Chunk:
+    text = hashlib.sha256(chunk.text.encode()).hexdigest()
+    name = f"{chunk.path}\0{chunk.start}\0{chunk.end}\0{text}"
+    return replace(chunk, id=hashlib.sha256(name.encode()).hexdigest()[:20])
+
+
+def _units(text: str, blocks: list[Mark]) -> Iterator[tuple[int, int]]:
+    """What an answer may quote: sentences, whole bullets and whole rows, without their marks."""
+    for block in blocks:
+        if block.kind == "heading":
+            continue
+        if block.kind in ("table_row", "table_header", "table_title"):
+            row = text[block.start : block.end]
+            yield block.start + len(row) - len(row.lstrip()), block.end
+            continue
+        start = block.start + _mark_width(text, block)
+        spans = (
+            [(start, block.end)]
+            if block.kind == "bullet"
+            else ((start + a, start + b) for a, b in split(text[start : block.end]))
+        )
+        yield from (span for span in spans if span[0] < span[1])
+
+
+def _mark_width(text: str, block: Mark) -> int:
+    """Characters of "33. ", "¹³ " or "• " at the front of a block."""
+    piece = text[block.start : block.start + 24]
+    if block.kind in ("bullet", "footnote") and not block.continues:
+        if block.kind == "footnote" and piece.startswith("["):
+            return len(piece) - len(piece.partition("]")[2].lstrip(": "))
+        return len(piece) - len(piece.lstrip(_MARK_CHARACTERS))
+    if block.label.startswith("¶") and not block.continues:
+        number = piece.lstrip()[: len(block.label) - 1]
+        rest = piece.lstrip()[len(number) :].lstrip(".、． \t")
+        return len(piece) - len(rest)
+    return 0
+
+
+def _pieces(text: str, blocks: list[Mark], budget: int) -> Iterator[tuple[int, int]]:
+    """Spans of at most `budget` tokens that begin and end where sentences do, where they can."""
+    start, end, tokens = -1, -1, 0
+    for first, last in _atoms(text, blocks, budget):
+        size = count_tokens(text[first:last])
+        if start >= 0 and tokens + size > budget:
+            yield start, end
+            start = -1
+        if start < 0:
+            start, tokens = first, 0
+        end = last
+        tokens += size
+    if start >= 0:
+        yield start, end
+
+
+def _atoms(text: str, blocks: list[Mark], budget: int) -> Iterator[tuple[int, int]]:
+    for block in blocks:
+        for a, b in split(text[block.start : block.end]):
+            yield from _within(text, block.start + a, block.start + b, budget)
+
+
+def _within(text: str, start: int, end: int, budget: int) -> Iterator[tuple[int, int]]:
+    """Cuts one sentence that is over the budget: after a blank where there is one near."""
+    # A character is at most three tokens or so, so this many never pass the budget by much, and
+    # most texts have three or four characters to a token.
+    width = (
+        budget if count_tokens(text[start : min(end, start + budget)]) > budget // 2 else 3 * budget
+    )
+    while end - start > width:
+        blank = max(text.rfind(mark, start + width // 2, start + width) for mark in " \t\n，、；")
+        cut = blank + 1 if blank > 0 else start + width
+        if text[start:cut].strip():
+            yield _stripped(text, start, cut)
+        start = cut
+    if text[start:end].strip():
+        yield _stripped(text, start, end)
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end]
+    first = start + len(piece) - len(piece.lstrip())
+    return first, first + len(piece.strip())
+
+
+def _context(outline: _Outline, draft: _Draft) -> str:
+    """Title (date) › headings, then the table and its columns, or what the passage goes on from."""
+    first = draft.blocks[0]
+    source = outline.document.source
+    title = source.title or _spoken_name(source.path)
+    held = {block.label for block in draft.blocks if block.kind == "heading"}
+    names = [title + (f" ({source.published})" if source.published else "")]
+    names += [h for h in draft.heading if h not in held and h.casefold() != title.casefold()]
+    lines = [" › ".join(names)]
+    if first.kind == "table_row":
+        lines.append(outline.table_context(first))
+    elif first.kind == "footnote":
+        lines.append(outline.sentence_with_mark(first.label))
+    elif first.continues:
+        lines.append(outline.unfinished_before(first))
+    return "\n".join(line[:_CONTEXT_CHARACTERS] for line in lines if line)
+
+
+def _spoken_name(path: str) -> str:
+    name = path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    return name.replace("-", " ").replace("_", " ")
+
+
+def _tied(outline: _Outline, chunks: list[Chunk]) -> list[Chunk]:
+    """Ties notes to the passages that carry their marks, and the pieces of what a page cut."""
+    ties: dict[str, list[str]] = {chunk.id: [] for chunk in chunks}
+    starts = [chunk.start for chunk in chunks]
+
+    def holding(offset: int) -> str:
+        return chunks[bisect_right(starts, offset) - 1].id
+
+    for one, other in outline.ties():
+        if (a := holding(one)) != (b := holding(other)):
+            ties[a].append(b)
+            ties[b].append(a)
+    return [replace(chunk, related=tuple(dict.fromkeys(ties[chunk.id]))) for chunk in chunks]

@@ -1,0 +1,61 @@
+"""Which language a question or a part of a document is in.
+
+The script decides between Chinese and the rest, in every text; between English, French and
+Spanish the lingua library does, which was made for short texts.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from askai.records import Mark
+
+if TYPE_CHECKING:
+    from lingua import LanguageDetector
+
+LANGUAGES = ("en", "zh", "fr", "es")
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_LATIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]")
+_ADDRESS = re.compile(r"\w+://\S+|<[^<>\s]+>")
+# Below this many letters a block takes the language of the text around it.
+_SURE = 40
+_SAMPLE = 600
+
+
+def language_of(text: str) -> str:
+    """ISO 639-1 code of the language; "en" where nothing can be told."""
+    sample = _ADDRESS.sub(" ", text[: 4 * _SAMPLE])[:_SAMPLE]
+    han, latin = len(_HAN.findall(sample)), len(_LATIN.findall(sample))
+    if han * 3 >= latin and han:  # a Han character says about as much as three Latin letters
+        return "zh"
+    if not latin:
+        return "en"
+    found = _detector().detect_language_of(sample)
+    return found.iso_code_639_1.name.lower() if found is not None else "en"
+
+
+def parts(text: str, marks: Sequence[Mark]) -> list[Mark]:
+    """The stretches of a document in one language each, from its first mark to its last."""
+    found: list[Mark] = []
+    for mark in marks:
+        if mark.kind in ("table", "reference", "page"):
+            continue
+        sample = _ADDRESS.sub(" ", text[mark.start : min(mark.end, mark.start + 4 * _SAMPLE)])
+        weight = 3 * len(_HAN.findall(sample)) + len(_LATIN.findall(sample))
+        sure = weight >= _SURE or bool(_HAN.search(sample))
+        spoken = language_of(sample) if sure and mark.kind != "table_row" else ""
+        if found and spoken in ("", found[-1].label):
+            found[-1] = Mark("language", found[-1].start, mark.end, found[-1].label)
+        else:
+            found.append(Mark("language", mark.start, mark.end, spoken or "en"))
+    return found
+
+
+@cache
+def _detector() -> "LanguageDetector":
+    from lingua import Language, LanguageDetectorBuilder  # noqa: PLC0415  loaded when first asked
+
+    return LanguageDetectorBuilder.from_languages(
+        Language.ENGLISH, Language.FRENCH, Language.SPANISH
+    ).build()

@@ -1,0 +1,115 @@
+"""Markdown (CommonMark with tables), quoted as it is written."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from askai.language import parts
+from askai.readers import Reading
+from askai.readers.decoding import decode
+from askai.readers.structure import Block, by_its_look, finish
+from askai.records import MarkKind
+
+_LEAVES: dict[str, MarkKind] = {
+    "heading_open": "heading",
+    "paragraph_open": "paragraph",
+    "fence": "paragraph",
+    "code_block": "paragraph",
+    "html_block": "paragraph",
+    "hr": "paragraph",
+}
+
+
+class MarkdownReader:
+    name = "markdown"
+    version = "1"
+
+    def read(self, data: bytes) -> Reading:
+        text, encoding = decode(data)
+        marks = finish(text, _blocks(text))
+        spoken = parts(text, marks)
+        return Reading(
+            text=text,
+            encoding=encoding,
+            marks=tuple(sorted((*marks, *spoken), key=lambda m: (m.start, -m.end))),
+            title=next((m.label for m in marks if m.kind == "heading"), None),
+            language=spoken[0].label if spoken else None,
+        )
+
+
+def _blocks(text: str) -> list[Block]:
+    """One block for each leaf of the parse, and for the lines that the parser keeps to itself."""
+    starts = _line_starts(text)
+    blocks: list[Block] = []
+    at = 0  # the first line that no block holds yet
+    # The parser reads \r\n and \r as \n, line for line, so its line numbers are ours.
+    for begin, end, kind, label, level in _leaves(
+        MarkdownIt("commonmark").enable("table").parse(text)
+    ):
+        if begin < at:
+            continue
+        blocks += _plain(text, starts, at, begin)
+        block = _cut(text, starts, begin, end)
+        if block is not None:
+            shaped = Block(block.start, block.end, block.text, kind=kind, label=label, level=level)
+            blocks.append(by_its_look(shaped) if kind == "paragraph" else shaped)
+        at = end
+    blocks += _plain(text, starts, at, len(starts) - 1)
+    return blocks
+
+
+def _leaves(tokens: list[Token]) -> Iterator[tuple[int, int, MarkKind, str, int]]:
+    """(first line, line after the last, kind, label, level), in order."""
+    items: list[int] = []  # end lines of the open list items
+    tables = rows = 0
+    for token, following in pairwise([*tokens, Token("end", "", 0)]):
+        if token.type == "list_item_open" and token.map:
+            items.append(token.map[1])
+        elif token.type == "list_item_close":
+            items.pop()
+        elif token.type == "table_open":
+            tables, rows = tables + 1, 0
+        elif token.type == "tr_open" and token.map:
+            kind: MarkKind = "table_row" if rows else "table_header"
+            label = f"Table ~{tables}" + (f", row {rows}" if rows else "")
+            end = token.map[1] if rows else token.map[0] + 2  # with the line of dashes
+            yield token.map[0], end, kind, label, 0
+            rows += 1
+        elif token.type in _LEAVES and token.map:
+            kind = _LEAVES[token.type]
+            label = " ".join(following.content.split()) if kind == "heading" else ""
+            level = int(token.tag[1]) if kind == "heading" else 0
+            if items and kind == "paragraph":
+                kind = "bullet"
+            yield token.map[0], token.map[1], kind, label, level
+
+
+def _plain(text: str, starts: list[int], begin: int, end: int) -> Iterator[Block]:
+    """Lines that the parser takes for definitions: notes and link targets."""
+    for line in range(begin, end):
+        block = _cut(text, starts, line, line + 1)
+        if block is not None:
+            yield by_its_look(block)
+
+
+def _cut(text: str, starts: list[int], begin: int, end: int) -> Block | None:
+    piece = text[starts[begin] : starts[min(end, len(starts) - 1)]]
+    stripped = piece.strip("\ufeff \t\r\n\f\v\xa0\u3000")
+    if not stripped:
+        return None
+    start = starts[begin] + piece.index(stripped)
+    return Block(start, start + len(stripped), stripped)
+
+
+def _line_starts(text: str) -> list[int]:
+    """Offsets of the lines, and of the end of the text."""
+    starts, at = [0], 0
+    while at < len(text):
+        if text[at] == "\n" or (text[at] == "\r" and text[at + 1 : at + 2] != "\n"):
+            starts.append(at + 1)
+        at += 1
+    if starts[-1] != len(text):
+        starts.append(len(text))
+    return starts
