@@ -63,6 +63,8 @@ class Skipped:
 
     path: str
     reason: str
+    bytes: int = 0  # with the time, what tells whether the file is still the one not read
+    mtime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,7 @@ _END = re.compile(
 )
 _LAST_WORD = re.compile(r"(?:^|[\s(\[“‘«\"'])((?:[^\W\d_]\.)*[^\W\d_]+)$")
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof st no nos vol vols fig figs eq ch sec al etc cf vs viz approx dept est "
-    "e.g i.e u.s u.k e.u u.n a.m p.m ph.d jan feb mar apr jun jul aug sept sep oct nov dec "
-    "m mm mme mlle art p pp sr sra srta ud uds núm pág págs av ee.uu".split()
+    ["mr", "mrs", "ms", "dr", "prof", "st", "no", "nos", "vol", "vols", "fig", "figs", "eq", "ch", "sec", "al", "etc", "cf", "vs", "viz", "approx", "dept", "est", "e.g", "i.e", "u.s", "u.k", "e.u", "u.n", "a.m", "p.m", "ph.d", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec", "m", "mm", "mme", "mlle", "art", "p", "pp", "sr", "sra", "srta", "ud", "uds", "núm", "pág", "págs", "av", "ee.uu"]
 )
 _STARTS_LOWER = re.compile(r"\s*[a-zà-öø-ÿ]")
 # A final "Inc." can end a sentence, so it does unless what follows is lower case.

@@ -1,0 +1,87 @@
+"""Names of one thing in several languages and spellings, from the corpus folder's `aliases.toml`.
+
+    names = [
+      ["iFLYTEK", "科大讯飞", "Iflytek"],
+      ["Nanjing", "南京", "Nankin", "Nankín"],
+    ]
+
+The first name of a group is the one that askai prints. Matching is by whole words as `tokens`
+makes them, so case and accents do not matter, and Han names are found inside a run.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from askai.errors import CorpusError
+from askai.tokens import folded, is_han
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A name of a group, found in a question: `text[start:end]` of the folded question."""
+
+    start: int
+    end: int
+    group: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    groups: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> "Aliases":
+        """Raises CorpusError naming the entry that is wrong; no file means no aliases."""
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise CorpusError(f"{path} cannot be read: {error}.") from error
+        if unknown := set(data) - {"names"}:
+            raise CorpusError(f"{path}: unknown key {min(unknown)!r}; expected names.")
+        return cls(_checked(path, data.get("names", [])))
+
+    def mentions(self, text: str) -> list[Mention]:
+        """The names of groups in a text, the longest first where two overlap, in order."""
+        plain = folded(text)
+        found = sorted(
+            (
+                Mention(match.start(), match.end(), group)
+                for group in self.groups
+                for name in group
+                for match in _pattern(name).finditer(plain)
+            ),
+            key=lambda mention: (mention.start - mention.end, mention.start),
+        )
+        kept: list[Mention] = []
+        for mention in found:
+            if all(mention.end <= k.start or mention.start >= k.end for k in kept):
+                kept.append(mention)
+        return sorted(kept, key=lambda mention: mention.start)
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    plain = re.escape(folded(name))
+    return re.compile(plain if is_han(folded(name)) else rf"(?<!\w){plain}(?!\w)")
+
+
+def _checked(path: Path, groups: object) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(groups, list):
+        raise CorpusError(f"{path}: names is {groups!r}; expected a list of lists of names.")
+    seen: dict[str, Sequence[str]] = {}
+    for group in groups:
+        if not (isinstance(group, list) and len(group) > 1 and _are_names(group)):
+            raise CorpusError(f"{path}: {group!r} is no group; expected two or more names.")
+        for name in {folded(name) for name in group}:
+            if name in seen:
+                raise CorpusError(f"{path}: {name!r} is in {seen[name]!r} and in {group!r}.")
+            seen[name] = group
+    return tuple(tuple(group) for group in groups)
+
+
+def _are_names(group: Iterable[object]) -> bool:
+    return all(isinstance(name, str) and name.strip() for name in group)

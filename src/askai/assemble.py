@@ -1,0 +1,106 @@
+"""The one place that joins settings to parts; parts get objects, never settings."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from askai.aliases import Aliases
+from askai.answer import Answerer
+from askai.catalog import Catalog
+from askai.corpus import ALIASES, Corpus
+from askai.embedders import Embedder
+from askai.embedders.models import resolve
+from askai.errors import IndexMismatch
+from askai.evidence import EvidenceFinder
+from askai.gate import Gate
+from askai.generations import Generation, Manifest, open_generation, read_skipped
+from askai.indexing import CATALOG, LEXICAL, VECTORS, Recipe
+from askai.lexical import LEXICALS
+from askai.retrieve import Retriever
+from askai.seams import load
+from askai.settings import Settings
+from askai.stores import STORES
+from askai.tokens import VERSION as TOKENS_VERSION
+from askai.writers import WRITERS
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Askai:
+    """An open index with all that answers from it."""
+
+    manifest: Manifest
+    corpus: Corpus
+    catalog: Catalog
+    embedder: Embedder
+    retriever: Retriever
+    answerer: Answerer
+
+
+def open_corpus(settings: Settings) -> Corpus:
+    return Corpus.open(settings.corpus_dir, max_bytes=int(settings.max_file_mb * 1_000_000))
+
+
+def recipe(settings: Settings, *, notify: Notify = lambda _: None) -> Recipe:
+    """What builds an index by these settings."""
+    return Recipe(
+        embedder=resolve(settings.model, notify=notify),
+        store=settings.store,
+        store_class=load("store", STORES, settings.store),
+        lexical=settings.lexical,
+        lexical_class=load("lexical", LEXICALS, settings.lexical),
+        chunk_tokens=settings.chunk_tokens,
+    )
+
+
+@contextmanager
+def open_askai(settings: Settings, *, notify: Notify = lambda _: None) -> Iterator[Askai]:
+    """Opens the current generation; raises IndexMissing, IndexDamaged or IndexMismatch."""
+    with ExitStack() as stack:
+        generation = stack.enter_context(open_generation(settings.index_dir))
+        corpus = open_corpus(settings)
+        embedder = resolve(settings.model, notify=notify)
+        _check_made_with(generation.manifest, embedder, settings)
+        yield _parts(stack, generation, corpus, embedder, settings)
+
+
+def _parts(
+    stack: ExitStack,
+    generation: Generation,
+    corpus: Corpus,
+    embedder: Embedder,
+    settings: Settings,
+) -> Askai:
+    path, made = generation.path, generation.manifest.settings
+    catalog = stack.enter_context(Catalog.open(path / CATALOG))
+    store = load("store", STORES, made["store"]).open(path / VECTORS)
+    stack.callback(store.close)
+    lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
+    stack.callback(lexical.close)
+    aliases = Aliases.load(corpus.folder / ALIASES)
+    retriever = Retriever(catalog, store, lexical, embedder, aliases)
+    answerer = Answerer(
+        retriever=retriever,
+        finder=EvidenceFinder(embedder, lexical),
+        gate=Gate(lexical),
+        writer=load("writer", WRITERS, settings.writer)(),
+        catalog=catalog,
+        skipped=tuple(read_skipped(path)),
+    )
+    return Askai(generation.manifest, corpus, catalog, embedder, retriever, answerer)
+
+
+def _check_made_with(manifest: Manifest, embedder: Embedder, settings: Settings) -> None:
+    made = manifest.settings.get("embedder", {})
+    if made.get("fingerprint") != embedder.fingerprint:
+        raise IndexMismatch(
+            f"The index in {settings.index_dir} was made with the model "
+            f"{made.get('name')!r} ({made.get('fingerprint')}), but {embedder.name!r} "
+            f"({embedder.fingerprint}) is set. Run `askai index` to rebuild it, or set the model."
+        )
+    if manifest.settings.get("tokens") != TOKENS_VERSION:
+        raise IndexMismatch(
+            f"The index in {settings.index_dir} was made by another version of askai "
+            f"({manifest.askai}). Run `askai index` to rebuild it."
+        )

@@ -1,0 +1,267 @@
+"""The catalogue of one generation: every source, its text and marks, and its passages, in SQLite.
+
+Written once, then only read, by any number of threads and processes. Text comes back as it went
+in, to the last code point (NUL, lone CR and U+FEFF included).
+"""
+
+import errno
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, fields
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import Any, NoReturn, Self
+from zlib import crc32
+
+from askai.errors import IndexDamaged, IndexMismatch
+from askai.records import Chunk, Document, Mark, Source
+
+# The columns are the fields of the records. Brackets, because SQLite takes a name in double quotes
+# that it does not know for a string.
+SOURCE_COLUMNS = ", ".join(f"[{field.name}]" for field in fields(Source))
+CHUNK_COLUMNS = ", ".join(f"[{field.name}]" for field in fields(Chunk))
+TUPLES = {field.name for field in fields(Chunk) if field.default == ()}  # kept as JSON
+
+TABLES = f"""
+CREATE TABLE sources (position INTEGER PRIMARY KEY, {SOURCE_COLUMNS}, mtime_ns);
+CREATE UNIQUE INDEX sources_by_path ON sources (path);
+CREATE TABLE texts (position INTEGER PRIMARY KEY, text, marks);
+CREATE TABLE chunks (position INTEGER PRIMARY KEY, {CHUNK_COLUMNS}, input_sha256);
+CREATE UNIQUE INDEX chunks_by_id ON chunks (id);
+CREATE INDEX chunks_by_path ON chunks (path);
+"""
+VERSION = crc32(TABLES.encode()) >> 1  # SQLite's user_version: 31 bits, and 0 when never set
+SCHEMA = f"""
+PRAGMA journal_mode = OFF;  -- a catalogue that was not closed is thrown away as a whole
+PRAGMA synchronous = OFF;   -- one fsync in close() instead
+PRAGMA user_version = {VERSION};
+BEGIN;
+{TABLES}
+"""
+
+DISK_ERRORS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+}
+BATCH = 500  # SQLite takes 999 parameters in a statement, or more
+
+
+class CatalogWriter:
+    """Writes a new catalogue; leaving its `with` block without an error closes it.
+
+    Raises OSError when it cannot be written, as plain files do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """An empty catalogue at `path`, where no file may be."""
+        self._path = path
+        path.touch(exist_ok=False)
+        self._database = sqlite3.connect(path, isolation_level=None)
+        try:
+            with _as_os_errors(path):
+                self._database.executescript(SCHEMA)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def add_document(self, document: Document, chunks: Iterable[Chunk], mtime_ns: int) -> None:
+        """Adds a document after those before it; `mtime_ns` is its file's, in nanoseconds.
+
+        Raises ValueError when its path or the id of a chunk is there already.
+        """
+        source = document.source
+        marks = json.dumps([astuple(mark) for mark in document.marks])
+        with _as_os_errors(self._path):
+            position = self._insert("sources", (None, *astuple(source), mtime_ns), source.path)
+            self._insert("texts", (position, document.text, marks), source.path)
+            for chunk in chunks:
+                row = (None, *map(_to_column, astuple(chunk)), input_sha256(chunk))
+                self._insert("chunks", row, chunk.id)
+
+    def _insert(self, table: str, row: tuple[Any, ...], key: str) -> int | None:
+        marks = ", ".join("?" * len(row))
+        try:
+            return self._database.execute(f"INSERT INTO {table} VALUES ({marks})", row).lastrowid  # noqa: S608 - our own table names
+        except sqlite3.IntegrityError as error:
+            raise ValueError(f"{key!r} is already among the {table} of the catalogue.") from error
+
+    def close(self) -> None:
+        """Writes what is pending and fsyncs the file."""
+        try:
+            with _as_os_errors(self._path):
+                self._database.execute("COMMIT")
+        finally:
+            self._database.close()
+        with self._path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._database.close()
+
+
+class Catalog:
+    """Reads a catalogue that `CatalogWriter` closed; raises IndexDamaged when it cannot."""
+
+    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+        self._path = path
+        self._database = database
+        self._lock = Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens `path` without locks, journal or a single write, so a read-only folder will do."""
+        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+        try:
+            database = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        except sqlite3.Error as error:
+            _damaged(path, error)
+        catalog = cls(path, database)
+        try:
+            catalog._check_version()
+        except BaseException:
+            database.close()
+            raise
+        return catalog
+
+    def _check_version(self) -> None:
+        ((version,),) = self._rows("PRAGMA user_version")
+        if version == 0:
+            _damaged(self._path, "it is not a catalogue")
+        if version != VERSION:
+            raise IndexMismatch(
+                f"{self._path} has tables {version:08x}, this askai reads tables {VERSION:08x}: "
+                "run `askai index --rebuild`."
+            )
+
+    def _rows(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            with self._lock:
+                return self._database.execute(query, parameters).fetchall()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            _damaged(self._path, error)
+
+    def chunks(self, ids: Iterable[str]) -> dict[str, Chunk]:
+        """The chunks by id, in the order of `ids`; an id that is not there is left out."""
+        wanted = list(dict.fromkeys(ids))
+        found: dict[str, Chunk] = {}
+        for first in range(0, len(wanted), BATCH):
+            batch = tuple(wanted[first : first + BATCH])
+            marks = ", ".join("?" * len(batch))
+            query = f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE id IN ({marks})"  # noqa: S608
+            for row in self._rows(query, batch):
+                chunk = self._chunk(row)
+                found[chunk.id] = chunk
+        return {id_: found[id_] for id_ in wanted if id_ in found}
+
+    def all_chunks(self) -> Iterator[Chunk]:
+        """Every chunk, in the order of the documents and of the chunks in them."""
+        after = 0
+        query = f"SELECT position, {CHUNK_COLUMNS} FROM chunks WHERE position > ? ORDER BY position LIMIT {BATCH}"  # noqa: E501, S608
+        while rows := self._rows(query, (after,)):
+            yield from (self._chunk(row[1:]) for row in rows)
+            after = rows[-1][0]
+
+    def chunks_of(self, path: str) -> list[Chunk]:
+        """The chunks of one document, in their order; none for an unknown path."""
+        query = f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE path = ? ORDER BY position"  # noqa: S608
+        return [self._chunk(row) for row in self._rows(query, (path,))]
+
+    def _chunk(self, row: tuple[Any, ...]) -> Chunk:
+        values = dict(zip((f.name for f in fields(Chunk)), row, strict=True))
+        for name in TUPLES:
+            values[name] = _as_tuples(self._json(values[name]))
+        return Chunk(**values)
+
+    def _json(self, text: str) -> list[Any]:
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            _damaged(self._path, error)
+        return value if isinstance(value, list) else _damaged(self._path, f"{text!r} is no list")
+
+    def input_hashes(self) -> dict[str, str]:
+        """For every chunk id the SHA-256 of what was embedded for it, to compare as pairs."""
+        return dict(self._rows("SELECT id, input_sha256 FROM chunks ORDER BY position"))
+
+    def document(self, path: str) -> Document:
+        """The document with its text and marks; raises KeyError for an unknown path."""
+        query = "SELECT text, marks FROM texts NATURAL JOIN sources WHERE path = ?"
+        source = self.source(path)
+        ((text, marks),) = self._rows(query, (path,))
+        return Document(source, text, tuple(Mark(*mark) for mark in self._json(marks)))
+
+    def sources(self) -> list[Source]:
+        """Every source, in the order in which they were added."""
+        rows = self._rows(f"SELECT {SOURCE_COLUMNS} FROM sources ORDER BY position")  # noqa: S608
+        return [Source(*row) for row in rows]
+
+    def source(self, path: str) -> Source:
+        """Raises KeyError for an unknown path."""
+        query = f"SELECT {SOURCE_COLUMNS} FROM sources WHERE path = ?"  # noqa: S608
+        for row in self._rows(query, (path,)):
+            return Source(*row)
+        raise KeyError(path)
+
+    def mtimes(self) -> dict[str, int]:
+        """For every source the time of its file when it was read, in nanoseconds."""
+        return dict(self._rows("SELECT path, mtime_ns FROM sources ORDER BY position"))
+
+    def document_count(self) -> int:
+        ((count,),) = self._rows("SELECT count(*) FROM sources")
+        return int(count)
+
+    def chunk_count(self) -> int:
+        ((count,),) = self._rows("SELECT count(*) FROM chunks")
+        return int(count)
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def input_sha256(chunk: Chunk) -> str:
+    """The SHA-256 of `chunk.embedded_text` in UTF-8: equal for equal vectors of one model."""
+    return sha256(chunk.embedded_text.encode()).hexdigest()
+
+
+def _to_column(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, tuple) else value
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
+
+
+@contextmanager
+def _as_os_errors(path: Path) -> Iterator[None]:
+    """SQLite's own errors about the disk, as the OSError that a plain file would raise."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        number = DISK_ERRORS.get(error.sqlite_errorcode & 0xFF)  # without SQLite's finer code
+        if number is None:
+            raise
+        raise OSError(number, f"{os.strerror(number)} ({error})", str(path)) from error
+
+
+def _damaged(path: Path, found: object) -> NoReturn:
+    cause = found if isinstance(found, Exception) else None
+    raise IndexDamaged(f"{path} cannot be used: {found}. Run `askai index --rebuild`.") from cause

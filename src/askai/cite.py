@@ -1,0 +1,126 @@
+"""Evidence to citations, and a citation in its context."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from askai.errors import UsageError
+from askai.records import Citation, Document, Evidence, Source
+
+_FRAGMENT = re.compile(r"char=(\d+)-(\d+)|page=(\d+)")
+_AROUND = 300  # characters shown on each side
+
+
+def citation(unit: Evidence, source: Source, *, n: int) -> Citation:
+    """The n-th citation of an answer: the unit's span, word for word."""
+    return Citation(
+        n=n,
+        source=source,
+        start=unit.start,
+        end=unit.end,
+        quote=unit.quote,
+        heading=unit.chunk.heading,
+        label=unit.chunk.label,
+        score=round(unit.score, 4),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A span of a document with what stands around it: before + quote + after is the text."""
+
+    source: Source
+    start: int
+    end: int
+    before: str
+    quote: str
+    after: str
+    heading: tuple[str, ...]
+    label: str
+
+
+def parse_place(place: str) -> tuple[str, str]:
+    """ "path#fragment" to its two parts; without a fragment the whole document is meant."""
+    path, _, fragment = place.partition("#")
+    if not path:
+        raise UsageError(f"{place!r} names no source; expected SOURCE#char=A-B or SOURCE#label.")
+    return path, fragment
+
+
+def show(document: Document, fragment: str) -> Context:
+    """The place of a document that a fragment names; raises UsageError when there is none."""
+    start, end = _span(document, fragment)
+    first, last = _widened(document.text, start, end)
+    text = document.text
+    return Context(
+        source=document.source,
+        start=start,
+        end=end,
+        before=text[first:start],
+        quote=text[start:end],
+        after=text[end:last],
+        heading=_headings(document, start),
+        label=_label(document, start),
+    )
+
+
+def shown_path(path: str, *, corpus: Path, folder: Path) -> str:
+    """A source's path as a user in `folder` can open it: relative where it lies below."""
+    whole = (corpus / path).resolve()
+    base = folder.resolve()
+    return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else whole.as_posix()
+
+
+def _span(document: Document, fragment: str) -> tuple[int, int]:
+    name = document.source.path
+    if not fragment:
+        return 0, len(document.text)
+    match = _FRAGMENT.fullmatch(fragment)
+    if match and match[1]:
+        start, end = int(match[1]), int(match[2])
+        if not 0 <= start < end <= len(document.text):
+            raise UsageError(
+                f"{name} has {len(document.text)} characters; char={start}-{end} is no part of it."
+            )
+        return start, end
+    wanted = match[3] if match else fragment
+    kinds = ("page",) if match else ("paragraph", "table_row", "table", "footnote", "heading")
+    found = [m for m in document.marks if m.kind in kinds and _is_called(m.kind, m.label, wanted)]
+    if not found:
+        labels = [m.label for m in document.marks if m.kind in kinds and m.label]
+        known = f" It has, among others: {', '.join(labels[:5])}." if labels else ""
+        raise UsageError(f"{name} has no {wanted!r}.{known}")
+    return found[0].start, found[0].end
+
+
+def _is_called(kind: str, label: str, wanted: str) -> bool:
+    name = f"note {label}" if kind == "footnote" else label
+    return wanted.casefold() in (name.casefold(), name.casefold().replace(" ", "-"))
+
+
+def _widened(text: str, start: int, end: int) -> tuple[int, int]:
+    """Some text on both sides, from and to the nearest line ends or blanks."""
+    first = max(0, start - _AROUND)
+    if first:
+        first = next((i + 1 for i in range(first, start) if text[i].isspace()), start)
+    last = min(len(text), end + _AROUND)
+    if last < len(text):
+        last = next((i for i in range(last, end, -1) if text[i - 1].isspace()), end)
+    return first, last
+
+
+def _headings(document: Document, offset: int) -> tuple[str, ...]:
+    path: list[tuple[int, str]] = []
+    for mark in document.marks:
+        if mark.kind == "heading" and mark.start <= offset:
+            while path and path[-1][0] >= mark.level:
+                path.pop()
+            path.append((mark.level, mark.label))
+    return tuple(label for _, label in path)
+
+
+def _label(document: Document, offset: int) -> str:
+    for mark in document.marks:
+        if mark.kind in ("paragraph", "table_row", "footnote") and mark.start <= offset < mark.end:
+            return f"note {mark.label}" if mark.kind == "footnote" else mark.label
+    return ""

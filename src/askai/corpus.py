@@ -1,0 +1,227 @@
+"""The folder of documents: which files it holds, what is known of them, and reading one."""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from askai import seams
+from askai.errors import CorpusError, ReadError
+from askai.readers import READERS, SUFFIXES, Reader
+from askai.records import Document, Skipped, Source
+
+SOURCES = "sources.toml"
+ALIASES = "aliases.toml"
+_OWN_FILES = frozenset({SOURCES, ALIASES})
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What `sources.toml` says of one file."""
+
+    title: str | None = None
+    publisher: str | None = None
+    author: str | None = None
+    published: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusFile:
+    """A file that a reader exists for, as the folder lists it."""
+
+    path: str  # relative to the corpus, with forward slashes
+    bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    files: tuple[CorpusFile, ...]  # ordered by path
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A folder of documents with what is said about them."""
+
+    folder: Path
+    max_bytes: int
+    described: dict[str, Description] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, folder: Path, *, max_bytes: int) -> "Corpus":
+        """Raises CorpusError when there is no such folder, or `sources.toml` has an error."""
+        if not folder.exists():
+            raise CorpusError(
+                f"No folder {folder}. Make it and put documents in it, or name another: "
+                "askai --corpus DIR …"
+            )
+        if not folder.is_dir():
+            raise CorpusError(f"{folder} is a file; expected a folder of documents.")
+        exclude, described = _read_sources(folder / SOURCES)
+        return cls(folder, max_bytes, described, exclude)
+
+    def list(self) -> Listing:
+        """Every file with its size and time, without opening any."""
+        files: list[CorpusFile] = []
+        skipped: list[Skipped] = []
+        for found in self._walk(self.folder, PurePosixPath()):
+            (files if isinstance(found, CorpusFile) else skipped).append(found)  # type: ignore[arg-type]
+        by_path = sorted(files, key=lambda file: file.path)
+        return Listing(tuple(by_path), tuple(sorted(skipped, key=lambda skip: skip.path)))
+
+    def _walk(self, folder: Path, at: PurePosixPath) -> Iterator[CorpusFile | Skipped]:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            if folder == self.folder:
+                raise CorpusError(f"{folder} cannot be listed: {_why(error)}.") from error
+            yield Skipped(f"{at}/", f"the folder cannot be listed: {_why(error)}")
+            return
+        for entry in entries:
+            path = str(at / entry.name)
+            if entry.name.startswith(".") or path in _OWN_FILES or self._is_excluded(path):
+                continue
+            if not _is_unicode(path):
+                shown = os.fsencode(path).decode("utf-8", "replace")
+                yield Skipped(shown, "its name is not valid Unicode; rename it")
+            elif entry.is_symlink():
+                yield Skipped(path, _about_link(Path(entry.path), self.folder))
+            elif entry.is_dir(follow_symlinks=False):
+                yield from self._walk(Path(entry.path), at / entry.name)
+            else:
+                yield self._file(entry, path)
+
+    def _file(self, entry: os.DirEntry[str], path: str) -> CorpusFile | Skipped:
+        try:
+            stat = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            return Skipped(path, f"it cannot be read: {_why(error)}")
+        if not entry.is_file(follow_symlinks=False):
+            return Skipped(path, "it is not a regular file")
+        suffix = PurePosixPath(path).suffix.lower()
+        if suffix not in SUFFIXES:
+            known = ", ".join(sorted(SUFFIXES))
+            return Skipped(
+                path, f"no reader for {suffix or 'a name without suffix'}; read are {known}"
+            )
+        if stat.st_size > self.max_bytes:
+            return Skipped(
+                path,
+                f"{stat.st_size / 1e6:.1f} MB is over the limit of {self.max_bytes / 1e6:g} MB; "
+                "split it, or raise max_file_mb in askai.toml",
+            )
+        return CorpusFile(path, stat.st_size, stat.st_mtime_ns)
+
+    def _is_excluded(self, path: str) -> bool:
+        return any(fnmatch(path, pattern) for pattern in self.exclude)
+
+    def read(self, path: str) -> Document:
+        """Reads one file of the corpus; raises ReadError saying why it could not be."""
+        name = SUFFIXES.get(PurePosixPath(path).suffix.lower())
+        if name is None:
+            raise ReadError(f"no reader for {path}")
+        data = read_bytes(self.folder / path)
+        return read_document(data, path, reader=name, described=self.described.get(path))
+
+
+def read_document(
+    data: bytes, path: str, *, reader: str, described: Description | None = None
+) -> Document:
+    """The document that a reader makes of these bytes; raises ReadError."""
+    chosen: Reader = seams.load("reader", READERS, reader)()
+    reading = chosen.read(data)
+    known = described or Description()
+    source = Source(
+        path=path,
+        sha256=hashlib.sha256(data).hexdigest(),
+        bytes=len(data),
+        reader=chosen.name,
+        version=chosen.version,
+        encoding=reading.encoding,
+        title=known.title or reading.title,
+        publisher=known.publisher,
+        author=known.author,
+        published=known.published,
+        language=known.language or reading.language,
+    )
+    return Document(source, reading.text, reading.marks)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file that did not change meanwhile; raises ReadError."""
+    try:
+        before = path.stat()
+        data = path.read_bytes()
+        after = path.stat()
+    except FileNotFoundError as error:
+        raise ReadError("the file is gone") from error
+    except OSError as error:
+        raise ReadError(f"it cannot be read: {_why(error)}") from error
+    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, len(data)):
+        raise ReadError("the file changed while it was read; run `askai index` again")
+    return data
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _is_unicode(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _about_link(link: Path, corpus: Path) -> str:
+    try:
+        target = link.resolve(strict=True)
+    except FileNotFoundError:
+        return "a symbolic link to nothing"
+    except (OSError, RuntimeError):
+        return "a symbolic link in a loop"
+    inside = target.is_relative_to(corpus.resolve())
+    if not inside:
+        return "a symbolic link out of the corpus; put the file itself here"
+    return "a symbolic link to a place in the corpus, which is read under its own name"
+
+
+def _read_sources(path: Path) -> tuple[tuple[str, ...], dict[str, Description]]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return (), {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CorpusError(f"{path} cannot be read: {error}.") from error
+    if unknown := set(data) - {"exclude", "source"}:
+        raise CorpusError(f"{path}: unknown key {min(unknown)!r}; expected exclude and [[source]].")
+    exclude = data.get("exclude", [])
+    entries = data.get("source", [])
+    if not (isinstance(exclude, list) and all(isinstance(e, str) for e in exclude)):
+        raise CorpusError(f"{path}: exclude is {exclude!r}; expected a list of names.")
+    if not (isinstance(entries, list) and all(isinstance(e, dict) for e in entries)):
+        raise CorpusError(f"{path}: expected each source as [[source]].")
+    return tuple(exclude), dict(_described(path, entry) for entry in entries)
+
+
+def _described(path: Path, entry: dict[str, Any]) -> tuple[str, Description]:
+    known = {field.name for field in fields(Description)}
+    name = entry.get("path")
+    if not isinstance(name, str):
+        raise CorpusError(f"{path}: a [[source]] has no path; expected one relative to the corpus.")
+    for key, value in entry.items():
+        if key != "path" and key not in known:
+            raise CorpusError(
+                f"{path}: unknown key {key!r} of {name}; expected {', '.join(sorted(known))}."
+            )
+        if not isinstance(value, str):
+            raise CorpusError(f"{path}: {key} of {name} is {value!r}; expected a string in quotes.")
+    return name, Description(**{k: v for k, v in entry.items() if k != "path"})

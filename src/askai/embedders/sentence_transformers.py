@@ -1,0 +1,317 @@
+"""Any sentence-transformers model that lies in a folder.
+
+Name, dimension and fingerprint are read from the folder's files; torch and transformers (3 s) are
+imported when the first vector is asked for. No method of this module touches the network.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from askai.embedders import Vector, Vectors
+from askai.errors import ModelError
+
+Location = Path | str | Callable[[], Path]  # a folder, or what prepares it when first needed
+
+_NOT_VECTORS = {"askai-model.json", "data_config.json"}  # in the folder, without a say in vectors
+_MODEL_SUFFIXES = {".json", ".txt", ".model", ".safetensors", ".bin", ".spm", ".vocab", ".bpe"}
+_OTHER_BACKENDS = {"onnx", "openvino", "coreml", "tf"}  # folders with copies for other programs
+_E5 = re.compile(r"(?<![a-z0-9])e5(?![a-z0-9])")
+
+
+def cache_root() -> Path:
+    """askai's cache folder: $ASKAI_CACHE, or the user's; it need not exist."""
+    return Path(os.environ.get("ASKAI_CACHE") or platformdirs.user_cache_dir("askai"))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stamped_sha256(path: Path, cache: Path | None = None) -> str:
+    """SHA-256 of a file, remembered in askai's cache for as long as its size and mtime stand.
+
+    Hashing a model takes half a second at every start. A cache that cannot be written costs that
+    time and nothing else.
+    """
+    stat = path.stat()  # before the hash: a file that changes meanwhile is hashed again next time
+    key = [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+    note = (cache or cache_root()) / "checksums" / _short_hash(key[0])
+    try:
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known["key"] == key:
+            return str(known["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no note yet, or one cut short: the file itself decides
+    digest = sha256_of(path)
+    temporary = note.with_name(f"{note.name}.{os.getpid()}")
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps({"key": key, "sha256": digest}), encoding="utf-8")
+        temporary.replace(note)
+    except OSError:
+        discard(temporary)
+    return digest
+
+
+def discard(path: Path) -> None:
+    """Remove a file, as far as the disk lets us."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def is_model_folder(path: Path) -> bool:
+    """Whether sentence-transformers could load it: its configuration and its weights are there."""
+    if not any((path / name).is_file() for name in ("modules.json", "config.json")):
+        return False
+    return any(file.suffix in {".safetensors", ".bin"} for file in _model_files(path))
+
+
+def folder_dim(folder: Path) -> int | None:
+    """Numbers in one vector, read from the configuration; None when it does not say."""
+    for module in reversed(_json(folder / "modules.json", [])):
+        config = _json(folder / str(module.get("path", "")) / "config.json", {})
+        if "out_features" in config:
+            return int(config["out_features"])
+        width = config.get("embedding_dimension", config.get("word_embedding_dimension"))
+        if width and str(module.get("type", "")).endswith("Pooling"):
+            modes = config.get("pooling_mode", "")
+            joined = len(modes) if isinstance(modes, list | tuple) else modes.count("+") + 1
+            old_style = sum(v is True for k, v in config.items() if k.startswith("pooling_mode_"))
+            return int(width) * max(joined, old_style)
+    width = _json(folder / "config.json", {}).get("hidden_size")
+    return int(width) if width else None
+
+
+def folder_max_tokens(folder: Path) -> int | None:
+    """Tokens that the model reads of one text, special tokens and prompt included."""
+    own = _json(folder / "sentence_bert_config.json", {}).get("max_seq_length")
+    if own:
+        return int(own)
+    limits = (
+        _json(folder / "config.json", {}).get("max_position_embeddings"),
+        _json(folder / "tokenizer_config.json", {}).get("model_max_length"),
+    )
+    known = [int(limit) for limit in limits if limit]
+    return min(known) if known else None
+
+
+def default_prompts(name: str) -> tuple[str, str]:
+    """Prompts of question and passage for a model that brings none of its own.
+
+    E5 models were trained with these (arXiv:2212.03533) and lose much without them; their
+    "instruct" siblings want a task description instead.
+    """
+    lower = name.lower()
+    if _E5.search(lower) and "instruct" not in lower:
+        return ("query: ", "passage: ")
+    return ("", "")
+
+
+class SentenceTransformerEmbedder:
+    """A model folder behind the embedder seam; several threads may share one."""
+
+    def __init__(
+        self,
+        location: Location,
+        *,
+        name: str | None = None,
+        fingerprint: str | None = None,
+        dim: int | None = None,
+        max_tokens: int | None = None,
+        progress: Callable[[int], None] | None = None,
+        batch_size: int = 16,
+    ) -> None:
+        """Reads nothing yet.
+
+        What is known beforehand (name, fingerprint, dim, max_tokens) need not be read from the
+        folder, which then is asked for only with the first vector. `progress` is called with the
+        number of passages embedded so far by the running `embed_passages`; it may be replaced
+        at any time.
+        """
+        self._location = location
+        self._name = name
+        self._fingerprint = fingerprint
+        self._dim = dim
+        self._max_tokens = max_tokens
+        self._batch_size = batch_size
+        self._model: Any = None
+        self._folder: Path | None = None
+        self._lock = threading.RLock()
+        self.progress = progress
+
+    @property
+    def name(self) -> str:
+        return self._name or self.folder.name
+
+    @property
+    def folder(self) -> Path:
+        """Where the model lies, prepared if need be; raises ModelError."""
+        with self._lock:
+            if self._folder is None:
+                place = self._location
+                self._folder = place() if callable(place) else Path(place)
+        return self._folder
+
+    @property
+    def dim(self) -> int:
+        """Numbers in one vector."""
+        if self._dim is None:
+            self._dim = folder_dim(self.folder) or len(self._loaded().encode(""))
+        return self._dim
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that the model reads of one text; two special ones and the prompt count."""
+        if self._max_tokens is None:
+            known = folder_max_tokens(self.folder)
+            self._max_tokens = known or int(self._loaded().max_seq_length)
+        return self._max_tokens
+
+    @property
+    def fingerprint(self) -> str:
+        """The (name, SHA-256) pairs of the files that shape a vector, and the default prompts."""
+        if self._fingerprint is None:
+            digest = hashlib.sha256(repr(default_prompts(self.name)).encode())
+            for file in _model_files(self.folder):
+                relative = file.relative_to(self.folder).as_posix()
+                digest.update(f"\n{relative} {stamped_sha256(file)}".encode())
+            self._fingerprint = f"sentence-transformers/{digest.hexdigest()[:16]}/fp32/1"
+        return self._fingerprint
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (n, dim); raises ModelError when the model cannot be loaded."""
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        # Neighbours of like length waste no padding; the longest first, so that a batch that is
+        # too much for the machine fails at once and not after an hour.
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        for start in range(0, len(order), self._batch_size):
+            batch = order[start : start + self._batch_size]
+            vectors[batch] = self._encode([texts[i] for i in batch], role="document")
+            if self.progress is not None:
+                self.progress(start + len(batch))
+        return vectors
+
+    def embed_query(self, text: str) -> Vector:
+        """A vector of shape (dim,); raises ModelError when the model cannot be loaded."""
+        vector: Vector = self._encode([text], role="query")[0]
+        return vector
+
+    def _encode(self, texts: list[str], *, role: str) -> Vectors:
+        with self._lock:  # a fast tokenizer refuses a second thread: "Already borrowed"
+            model = self._loaded()
+            encode = model.encode_query if role == "query" else model.encode_document
+            found = encode(
+                [text.encode("utf-8", "replace").decode() for text in texts],  # lone surrogates
+                prompt=_prompt(model.prompts, self.name, role),
+                batch_size=self._batch_size,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
+        vectors = np.ascontiguousarray(found, dtype=np.float32)
+        if vectors.shape != (len(texts), self.dim) or not np.isfinite(vectors).all():
+            raise ModelError(
+                f"The model {self.name!r} gave {vectors.shape[-1]} numbers a text, or numbers "
+                f"that are not finite; expected {self.dim} finite ones. Its folder {self.folder} "
+                "may be damaged: fetch it again."
+            )
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors
+
+    def _loaded(self) -> Any:
+        with self._lock:
+            if self._model is None:
+                self._model = _load(self.folder, self.name)
+        return self._model
+
+
+def _prompt(prompts: dict[str, str], name: str, role: str) -> str | None:
+    """The prompt to ask for; None leaves the choice to the model's configuration.
+
+    sentence-transformers adds an empty "document" prompt to every model and then prefers it to
+    the "passage" prompt that the model brings.
+    """
+    keys = ["query"] if role == "query" else ["document", "passage", "corpus"]
+    for key in keys:
+        if prompts.get(key):
+            return prompts[key]
+    if any(prompts.values()):
+        return None
+    return default_prompts(name)[0 if role == "query" else 1] or None
+
+
+def _load(folder: Path, name: str) -> Any:
+    try:
+        with _quiet():
+            module = import_module("sentence_transformers")
+            model = module.SentenceTransformer(
+                str(folder), local_files_only=True, trust_remote_code=False
+            )
+            return model.float()  # half precision makes a vector depend on its batch
+    except Exception as error:  # four libraries and a file of unknown origin fail in many ways
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(
+            f"The model {name!r} in {folder} cannot be loaded: {reason[:300]} "
+            "Expected a sentence-transformers folder with all its files; fetch it again, or "
+            "install sentence-transformers if that is what is missing."
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and advice on stderr while a model loads; settings are then put back."""
+    loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers")]
+    levels = [logger.level for logger in loggers]
+    transformers_logging = import_module("transformers.utils.logging")
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _model_files(folder: Path) -> list[Path]:
+    """The files of a model folder that shape its vectors, sorted by relative path."""
+    found = []
+    for file in folder.rglob("*"):
+        relative = file.relative_to(folder)
+        shapes = file.suffix in _MODEL_SUFFIXES and file.name not in _NOT_VECTORS
+        hidden = any(part.startswith(".") or part in _OTHER_BACKENDS for part in relative.parts)
+        if shapes and not hidden and file.is_file():
+            found.append(file)
+    return sorted(found, key=lambda file: file.relative_to(folder).as_posix())
+
+
+def _json(path: Path, default: Any) -> Any:
+    """The content of a JSON file; `default` when it is missing, or raises ModelError."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return default
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path} cannot be read: {error}. Expected JSON; fetch the model again."
+        ) from error
+
+
+def _short_hash(text: object) -> str:
+    return hashlib.sha256(str(text).encode()).hexdigest()[:24]

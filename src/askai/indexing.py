@@ -1,0 +1,240 @@
+"""From a folder of documents to a generation of the index."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from askai import chunking, tokens
+from askai.catalog import Catalog, CatalogWriter
+from askai.corpus import SOURCES, Corpus, CorpusFile, Listing
+from askai.embedders import Embedder
+from askai.errors import CorpusError, IndexError_, ReadError
+from askai.generations import (
+    Building,
+    Manifest,
+    SourceState,
+    read_manifest,
+    read_skipped,
+    settings_fingerprint,
+    write_skipped,
+    writing,
+)
+from askai.lexical import LexicalIndex
+from askai.readers import READERS
+from askai.records import Chunk, Skipped
+from askai.seams import load
+from askai.stores import Store
+
+CATALOG, VECTORS, LEXICAL = "catalog.sqlite", "vectors.faiss", "lexical"
+_BATCH = 128  # passages embedded at a time
+
+# Told (stage, done, of how many) as the work goes on; stages are "reading" and "embedding".
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What builds an index, by name and by part."""
+
+    embedder: Embedder
+    store: str
+    store_class: type[Store]
+    lexical: str
+    lexical_class: type[LexicalIndex]
+    chunk_tokens: int
+
+    def settings(self, corpus: Corpus) -> dict[str, Any]:
+        """All that shapes an index besides the documents, as the manifest keeps it."""
+        return {
+            "embedder": {"name": self.embedder.name, "fingerprint": self.embedder.fingerprint},
+            "store": self.store,
+            "lexical": self.lexical,
+            "chunking": {"version": chunking.VERSION, "tokens": self.chunk_tokens},
+            "tokens": tokens.VERSION,
+            "readers": {name: load("reader", READERS, name).version for name in sorted(READERS)},
+            "descriptions": _digest(corpus.folder / SOURCES),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How the folder differs from what a generation was made from; paths."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    descriptions: bool = False  # sources.toml
+
+    @property
+    def count(self) -> int:
+        return len(self.added) + len(self.changed) + len(self.removed) + self.descriptions
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What `build` did."""
+
+    generation: str
+    built: bool  # False: everything was up to date
+    documents: int
+    chunks: int
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+def changes_since(
+    corpus: Corpus, manifest: Manifest, skipped: Sequence[Skipped], listing: Listing
+) -> Changes:
+    """Compares sizes and times, and contents only where a time alone differs."""
+    known = {state.path: state for state in manifest.sources}
+    unread = {skip.path: (skip.bytes, skip.mtime_ns) for skip in skipped}
+    added, changed = [], []
+    for file in listing.files:
+        state = known.pop(file.path, None)
+        if state is None:
+            if unread.get(file.path) != (file.bytes, file.mtime_ns):
+                added.append(file.path)
+        elif not _is_same(corpus, file, state):
+            changed.append(file.path)
+    descriptions = manifest.settings.get("descriptions") != _digest(corpus.folder / SOURCES)
+    return Changes(tuple(added), tuple(changed), tuple(sorted(known)), descriptions)
+
+
+def _is_same(corpus: Corpus, file: CorpusFile, state: SourceState) -> bool:
+    if file.bytes != state.bytes:
+        return False
+    return file.mtime_ns == state.mtime_ns or _digest(corpus.folder / file.path) == state.sha256
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def build(
+    corpus: Corpus,
+    index_dir: Path,
+    recipe: Recipe,
+    *,
+    rebuild: bool = False,
+    progress: Progress = lambda *_: None,
+) -> IndexReport:
+    """Builds a generation, unless the current one is of the same documents and settings.
+
+    Files that cannot be read are named in the report and left out. Raises CorpusError when there
+    is nothing to index, IndexLocked when another process is building.
+    """
+    start = perf_counter()
+    settings = recipe.settings(corpus)
+    listing = corpus.list()
+    if not rebuild and (manifest := _unchanged(corpus, index_dir, settings, listing)):
+        skipped = tuple(read_skipped(index_dir / manifest.generation))
+        counts = manifest.counts
+        seconds = perf_counter() - start
+        return IndexReport(
+            manifest.generation, False, counts.documents, counts.chunks, skipped, seconds
+        )
+    if not listing.files:
+        raise CorpusError(_nothing(corpus, listing.skipped))
+    with writing(index_dir) as building:
+        return _build(corpus, building, recipe, settings, listing, progress, start)
+
+
+def _unchanged(
+    corpus: Corpus, index_dir: Path, settings: dict[str, Any], listing: Listing
+) -> Manifest | None:
+    try:
+        manifest = read_manifest(index_dir)
+        skipped = read_skipped(index_dir / manifest.generation)
+    except IndexError_:
+        return None
+    if manifest.fingerprint != settings_fingerprint(settings):
+        return None
+    same_skips = {s.path for s in listing.skipped} <= {s.path for s in skipped}
+    changes = changes_since(corpus, manifest, skipped, listing)
+    return manifest if same_skips and not changes.count else None
+
+
+def _build(  # noqa: PLR0917  one call, in the order of the data's way
+    corpus: Corpus,
+    building: Building,
+    recipe: Recipe,
+    settings: dict[str, Any],
+    listing: Listing,
+    progress: Progress,
+    start: float,
+) -> IndexReport:
+    states, skipped = _catalogue(corpus, building.path, recipe, listing, progress)
+    skipped = sorted((*skipped, *listing.skipped), key=lambda skip: skip.path)
+    if not states:
+        raise CorpusError(_nothing(corpus, skipped))
+    with Catalog.open(building.path / CATALOG) as catalog:
+        count = catalog.chunk_count()
+        _embed(catalog.all_chunks(), count, building.path / VECTORS, recipe, progress)
+        recipe.lexical_class.build(
+            building.path / LEXICAL,
+            ((c.id, tokens.content_tokens(c.embedded_text)) for c in catalog.all_chunks()),
+        ).close()
+    write_skipped(building.path, skipped)
+    manifest = building.commit(
+        settings=settings,
+        sources=states,
+        documents=len(states),
+        chunks=count,
+        skipped=len(skipped),
+    )
+    seconds = perf_counter() - start
+    return IndexReport(manifest.generation, True, len(states), count, tuple(skipped), seconds)
+
+
+def _catalogue(
+    corpus: Corpus, folder: Path, recipe: Recipe, listing: Listing, progress: Progress
+) -> tuple[list[SourceState], list[Skipped]]:
+    """Reads and chunks each file, one at a time."""
+    states: list[SourceState] = []
+    skipped: list[Skipped] = []
+    with CatalogWriter(folder / CATALOG) as writer:
+        for done, file in enumerate(listing.files):
+            progress("reading", done, len(listing.files))
+            try:
+                document = corpus.read(file.path)
+            except ReadError as error:
+                skipped.append(Skipped(file.path, str(error), file.bytes, file.mtime_ns))
+                continue
+            chunks = chunking.chunk(document, budget=recipe.chunk_tokens)
+            writer.add_document(document, chunks, file.mtime_ns)
+            source = document.source
+            states.append(SourceState(source.path, source.sha256, source.bytes, file.mtime_ns))
+        progress("reading", len(listing.files), len(listing.files))
+    return states, skipped
+
+
+def _embed(
+    chunks: Iterator[Chunk], count: int, path: Path, recipe: Recipe, progress: Progress
+) -> None:
+    store: Store | None = None
+    done = 0
+    progress("embedding", 0, count)
+    while batch := list(islice(chunks, _BATCH)):
+        vectors = recipe.embedder.embed_passages([chunk.embedded_text for chunk in batch])
+        store = store or recipe.store_class.create(path, dim=vectors.shape[1])
+        store.add([chunk.id for chunk in batch], vectors)
+        done += len(batch)
+        progress("embedding", done, count)
+    if store is not None:
+        store.flush()
+        store.close()
+
+
+def _nothing(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
+    if not skipped:
+        return f"{corpus.folder} holds no documents; put text or Markdown files in it."
+    named = "; ".join(f"{skip.path}: {skip.reason}" for skip in skipped[:3])
+    more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    return f"No file of {corpus.folder} could be read ({named}{more})."

@@ -1,0 +1,172 @@
+"""BM25 (Lucene's form, k1 1.2, b 0.75): bm25s scores every term of every passage at build time.
+
+score(q, p) = Σ over the terms t of q of idf(t) · tf / (tf + k1 · (1 − b + b · |p| / average |p|))
+idf(t) = ln(1 + (N − df + 0.5) / (df + 0.5)); a term given twice in the question counts twice.
+
+A folder of three arrays, a sparse matrix by columns: the postings of term number c are
+`passages.npy[s:e]` (row of the passage) and `scores.npy[s:e]` with s, e = `offsets.npy[c:c+2]`;
+`terms.json` lists the terms and the ids of the passages. Nothing is pickled. Answering adds up
+columns and needs NumPy only: importing bm25s (SciPy, and Numba and JAX where they are installed)
+would cost more than the question.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askai.errors import IndexDamaged
+
+K1 = 1.2
+B = 0.75
+
+ARRAYS = {"scores": np.float32, "passages": np.int32, "offsets": np.int64}
+
+
+class BM25Index:
+    """See `askai.lexical.LexicalIndex`; `search`, `idf` and `ceiling` may run in any thread."""
+
+    def __init__(
+        self, *, ids: list[str], terms: list[str], arrays: dict[str, NDArray[Any]]
+    ) -> None:
+        self._ids = ids
+        self._row = {id_: row for row, id_ in enumerate(ids)}
+        self._column = {term: column for column, term in enumerate(terms)}
+        self._scores, self._passages, self._offsets = (arrays[name] for name in ARRAYS)
+
+    @classmethod
+    def build(cls, path: Path, passages: Iterable[tuple[str, Sequence[str]]]) -> Self:
+        """Raises ValueError when an id comes twice; see `LexicalIndex.build`."""
+        ids: list[str] = []
+        rows: list[list[int]] = []
+        column: dict[str, int] = {}
+        for id_, tokens in passages:
+            ids.append(id_)
+            rows.append([column.setdefault(token, len(column)) for token in tokens])
+        if len(set(ids)) != len(ids):
+            raise ValueError("A passage id is given twice.")
+        path.mkdir(parents=True, exist_ok=True)
+        for name, array in _weigh(rows, column).items():
+            content = BytesIO()
+            np.save(content, array.astype(ARRAYS[name]), allow_pickle=False)
+            _write(path / f"{name}.npy", content.getbuffer())
+        listing = {"k1": K1, "b": B, "ids": ids, "terms": list(column)}
+        _write(path / "terms.json", json.dumps(listing, indent=0).encode())
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        try:
+            listing = json.loads((path / "terms.json").read_text("utf-8"))
+            ids, terms = listing["ids"], listing["terms"]
+            # Not np.load, which takes a file that begins like a ZIP archive for one.
+            arrays: dict[str, NDArray[Any]] = {
+                name: np.lib.format.open_memmap(path / f"{name}.npy", mode="r") for name in ARRAYS
+            }
+            _check(ids, terms, arrays)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IndexDamaged(
+                f"The word index {path} cannot be used: {type(error).__name__}: {error}. "
+                "Run `askai index --rebuild`."
+            ) from error
+        return cls(ids=ids, terms=terms, arrays=arrays)
+
+    def search(
+        self, tokens: Sequence[str], k: int, *, among: Sequence[str] | None = None
+    ) -> list[tuple[str, float]]:
+        scores = np.zeros(len(self._ids), dtype=np.float64)
+        for token in tokens:
+            if token in self._column:
+                postings = self._postings(token)
+                scores[self._passages[postings]] += self._scores[postings]
+        rows = np.flatnonzero(scores)
+        if among is not None:
+            allowed = [self._row[id_] for id_ in among if id_ in self._row]
+            rows = np.intersect1d(rows, np.array(allowed, dtype=np.int64))
+        k = min(k, len(rows))
+        if k <= 0:
+            return []
+        threshold = np.partition(scores[rows], -k)[-k]
+        ranked = sorted(
+            (-float(scores[row]), self._ids[row]) for row in rows if scores[row] >= threshold
+        )
+        return [(id_, -negated) for negated, id_ in ranked[:k]]
+
+    def _postings(self, token: str) -> slice:
+        column = self._column[token]
+        return slice(int(self._offsets[column]), int(self._offsets[column + 1]))
+
+    def idf(self, token: str) -> float:
+        """Natural logarithm; 0 only in an empty index."""
+        frequency = 0.5
+        if token in self._column:
+            postings = self._postings(token)
+            frequency = postings.stop - postings.start
+        return math.log1p((len(self._ids) - frequency + 0.5) / (frequency + 0.5))
+
+    def __contains__(self, token: object) -> bool:
+        return token in self._column
+
+    def ceiling(self, tokens: Sequence[str]) -> float:
+        """The sum of the idfs: tf / (tf + …) stays below 1. A term given twice counts twice."""
+        return math.fsum(self.idf(token) for token in tokens)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def close(self) -> None:
+        self._ids, self._row, self._column = [], {}, {}
+        self._scores, self._passages, self._offsets = (np.empty(0, t) for t in ARRAYS.values())
+
+
+def _weigh(rows: list[list[int]], column: dict[str, int]) -> dict[str, NDArray[Any]]:
+    """The postings of every term, by bm25s, which cannot take a corpus without any term."""
+    if not column:
+        return {"scores": np.empty(0), "passages": np.empty(0), "offsets": np.zeros(1)}
+    model = import_module("bm25s").BM25(
+        k1=K1, b=B, method="lucene", backend="numpy", csc_backend="numpy"
+    )
+    model.index((rows, column), create_empty_token=False, show_progress=False)
+    found = model.scores
+    return {
+        "scores": found["data"],
+        "passages": found["indices"],
+        "offsets": found["indptr"],
+    }
+
+
+def _check(ids: Any, terms: Any, arrays: dict[str, NDArray[Any]]) -> None:
+    """Raises ValueError when the parts cannot belong together."""
+    for name, dtype in ARRAYS.items():
+        if arrays[name].dtype != dtype or arrays[name].ndim != 1:
+            raise ValueError(f"{name}.npy holds {arrays[name].dtype} of shape {arrays[name].shape}")
+    for strings in (ids, terms):
+        if not isinstance(strings, list) or not all(isinstance(text, str) for text in strings):
+            raise ValueError("terms.json does not hold lists of strings")
+        if len(set(strings)) != len(strings):
+            raise ValueError("terms.json holds a string twice")
+    scores, passages, offsets = (arrays[name] for name in ARRAYS)
+    ends = [0, len(scores), len(passages)]
+    if len(offsets) != len(terms) + 1 or [offsets[0], offsets[-1], offsets[-1]] != ends:
+        raise ValueError(f"{len(terms)} terms, {len(offsets)} offsets, {len(scores)} postings")
+    if (np.diff(offsets) < 0).any():
+        raise ValueError("offsets.npy does not ascend")
+    if len(passages) and not 0 <= passages.min() <= passages.max() < len(ids):
+        raise ValueError(f"passages.npy names a passage that is not one of {len(ids)}")
+
+
+def _write(path: Path, content: bytes | memoryview) -> None:
+    """Replaces `path` as a whole, fsynced: whoever has the old file open or mapped keeps it."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,32 @@
+"""What askai says when it does not answer, in the language of the question."""
+
+from collections.abc import Sequence
+
+_REFUSALS = {
+    "missing": {
+        "en": "Not in these documents: they nowhere mention {names}.",
+        "zh": "这些文件没有答案：其中任何地方都没有提到{names}。",
+        "fr": "Pas dans ces documents : ils ne mentionnent nulle part {names}.",
+        "es": "No está en estos documentos: en ninguna parte mencionan {names}.",
+    },
+    "apart": {
+        "en": "Not in these documents: what comes closest to the question does not speak of {names}.",
+        "zh": "这些文件没有答案：与问题最接近的内容没有同时谈到{names}。",
+        "fr": "Pas dans ces documents : ce qui s’approche le plus de la question ne parle pas de {names}.",
+        "es": "No está en estos documentos: lo más cercano a la pregunta no habla de {names}.",
+    },
+    "far": {
+        "en": "Not in these documents: no passage comes close enough to the question.",
+        "zh": "这些文件没有答案：没有任何段落与问题足够接近。",
+        "fr": "Pas dans ces documents : aucun passage n’est assez proche de la question.",
+        "es": "No está en estos documentos: ningún pasaje se acerca lo bastante a la pregunta.",
+    },
+}
+_QUOTED = {"en": "“{}”", "zh": "“{}”", "fr": "« {} »", "es": "«{}»"}
+
+
+def refusal(reason: str, names: Sequence[str], *, language: str) -> str:
+    """One sentence for a verdict's reason; English where the language is another one."""
+    spoken = language if language in _QUOTED else "en"
+    joined = ("、" if spoken == "zh" else ", ").join(_QUOTED[spoken].format(n) for n in names)
+    return _REFUSALS[reason][spoken].format(names=joined)

@@ -1,0 +1,113 @@
+"""What a user can set: `askai.toml`, then `ASKAI_*` variables, then options of the command line.
+
+An unknown key is an error that names it: a misspelt setting that is ignored is worse than none.
+"""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from askai.errors import SettingsError
+
+FILE = "askai.toml"
+_OTHER_VARIABLES = frozenset({"ASKAI_CACHE"})  # read where the cache is, before any settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings with their defaults."""
+
+    corpus: str = "corpus"  # folder of documents
+    index: str = ""  # folder of the index; empty: see `index_dir`
+    model: str = "multilingual-e5-small"  # of the embedder
+    store: str = "faiss"
+    lexical: str = "bm25"
+    writer: str = "extractive"
+    passages: int = 10  # printed by `search`, and given with an answer
+    chunk_tokens: int = 256  # the most a passage holds, counted by tiktoken
+    max_file_mb: float = 32.0  # a larger file is named and not read
+
+    def __post_init__(self) -> None:
+        if self.passages < 1:
+            raise SettingsError(f"passages is {self.passages}; it must be 1 or more.")
+        if not 32 <= self.chunk_tokens <= 4096:
+            raise SettingsError(f"chunk_tokens is {self.chunk_tokens}; it must be 32 to 4096.")
+        if self.max_file_mb <= 0:
+            raise SettingsError(f"max_file_mb is {self.max_file_mb}; it must be more than 0.")
+
+    @property
+    def corpus_dir(self) -> Path:
+        return Path(self.corpus).expanduser()
+
+    @property
+    def index_dir(self) -> Path:
+        """`index/` beside a folder named `corpus`; for any other folder one in the user's cache,
+        so that a question from anywhere finds it and nobody's documents gain files."""
+        if self.index:
+            return Path(self.index).expanduser()
+        corpus = self.corpus_dir
+        if corpus.name == "corpus":
+            return corpus.parent / "index"
+        whole = corpus.resolve()
+        name = f"{whole.name}-{hashlib.sha256(str(whole).encode()).hexdigest()[:8]}"
+        return cache_dir() / "indexes" / name
+
+
+def cache_dir() -> Path:
+    """Where assembled models and the indexes of folders elsewhere are kept."""
+    return Path(os.environ.get("ASKAI_CACHE") or platformdirs.user_cache_dir("askai"))
+
+
+def load_settings(
+    *, folder: Path, environment: Mapping[str, str], options: Mapping[str, Any]
+) -> Settings:
+    """Defaults, then `askai.toml` of `folder`, then the environment, then options that are set.
+
+    Raises SettingsError naming the key that is unknown or has a value of the wrong type.
+    """
+    settings = _with(Settings(), _from_file(folder / FILE), where=FILE)
+    settings = _with(settings, _from_environment(environment), where="the environment")
+    return _with(settings, {k: v for k, v in options.items() if v is not None}, where="options")
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}.") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    types: dict[str, type[Any]] = {f.name: type(f.default) for f in fields(Settings)}
+    found: dict[str, Any] = {}
+    for name, value in environment.items():
+        if not name.startswith("ASKAI_") or name in _OTHER_VARIABLES:
+            continue
+        key = name.removeprefix("ASKAI_").lower()
+        kind = types.get(key, str)
+        try:
+            found[key] = kind(value)
+        except ValueError:
+            raise SettingsError(f"{name} is {value!r}; expected {kind.__name__}.") from None
+    return found
+
+
+def _with(settings: Settings, values: Mapping[str, Any], *, where: str) -> Settings:
+    known = {field.name: type(field.default) for field in fields(Settings)}
+    for key, value in values.items():
+        if key not in known:
+            raise SettingsError(
+                f"Unknown setting {key!r} in {where}. There are: {', '.join(known)}."
+            )
+        number = known[key] is float and isinstance(value, int) and not isinstance(value, bool)
+        if not number and type(value) is not known[key]:
+            raise SettingsError(f"{key} in {where} is {value!r}; expected {known[key].__name__}.")
+    return replace(settings, **values)

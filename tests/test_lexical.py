@@ -1,0 +1,256 @@
+"""The contract of `askai.lexical.LexicalIndex`, held by a BM25 written out by hand."""
+
+import json
+import math
+import subprocess
+import sys
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from askai.errors import IndexDamaged
+from askai.lexical import LEXICALS
+from askai.seams import load
+
+PASSAGES = [
+    ("p1", ["ai", "policy", "in", "shenzhen"]),
+    ("p2", ["ai", "ai", "robots"]),
+    ("p3", ["深圳", "人工", "智能", "ai"]),
+    ("p4", []),
+    ("p5", ["robots", "in", "paris", "in", "spring"]),
+    ("p0", ["ai", "policy", "in", "shenzhen"]),
+]
+
+
+@pytest.fixture(params=sorted(LEXICALS))
+def kind(request):
+    return load("lexicals", LEXICALS, request.param)
+
+
+class Reference:
+    """BM25 in Lucene's form (Kamphuis et al., ECIR 2020), a line for each formula."""
+
+    def __init__(self, passages):
+        self.passages = dict(passages)
+        self.average = sum(map(len, self.passages.values())) / max(1, len(self.passages))
+
+    def idf(self, term):
+        n = len(self.passages)
+        df = sum(term in tokens for tokens in self.passages.values()) or 0.5
+        return math.log(1 + (n - df + 0.5) / (df + 0.5))
+
+    def score(self, tokens, question):
+        length = 1 - 0.75 + 0.75 * len(tokens) / (self.average or 1)
+        tf = Counter(tokens)
+        return sum(self.idf(t) * tf[t] / (tf[t] + 1.2 * length) for t in question if tf[t])
+
+    def search(self, question, k, among=None):
+        scored = [(-self.score(t, question), i) for i, t in self.passages.items()]
+        return [(i, -s) for s, i in sorted(scored) if s and (among is None or i in among)][:k]
+
+
+def check(found, wanted, reference, question):
+    assert [s for _, s in found] == pytest.approx([s for _, s in wanted], abs=1e-4)
+    for id_, score in found:
+        true = reference.score(reference.passages[id_], question)
+        assert score == pytest.approx(true, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        ["ai"],
+        ["ai", "policy"],
+        ["policy", "paris", "unheard-of"],
+        ["ai", "ai", "robots"],
+        ["深圳", "智能"],
+        ["in", "the", "spring", "of", "shenzhen"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("k", [1, 3, 100])
+def test_scores_and_order_are_those_of_the_reference(kind, tmp_path, question, k):
+    reference = Reference(PASSAGES)
+    with closing(kind.build(tmp_path / "lexical", PASSAGES)) as index:
+        wanted = reference.search(question, k)
+        found = index.search(question, k)
+        assert [i for i, _ in found] == [i for i, _ in wanted]
+        check(found, wanted, reference, question)
+
+
+token = st.text("abcdef猫", max_size=2)
+corpora = st.lists(st.lists(token, max_size=8), max_size=12)
+
+
+@given(corpus=corpora, question=st.lists(token, max_size=5), k=st.integers(0, 15))
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_corpus_and_question(kind, tmp_path, corpus, question, k):
+    passages = [(f"id{n * 7 % 13}", tokens) for n, tokens in enumerate(corpus)]
+    reference = Reference(passages)
+    kind.build(tmp_path / "lexical", passages).close()
+    with closing(kind.open(tmp_path / "lexical")) as index:
+        found = index.search(question, k)
+        check(found, reference.search(question, k), reference, question)
+        among = [i for i, _ in passages[::2]] + ["unknown"]
+        check(
+            index.search(question, k, among=among),
+            reference.search(question, k, among),
+            reference,
+            question,
+        )
+        assert len(index) == len(passages)
+        assert all(score <= index.ceiling(question) + 1e-6 for _, score in found)
+        for term in question:
+            assert index.idf(term) == pytest.approx(reference.idf(term))
+            assert (term in index) == any(term in tokens for tokens in corpus)
+
+
+def test_no_term_is_required(kind, tmp_path):
+    index = kind.build(tmp_path / "lexical", PASSAGES)
+    assert {i for i, _ in index.search(["paris", "shenzhen", "zzz"], 9)} == {"p0", "p1", "p5"}
+
+
+def test_equal_scores_come_in_order_of_id(kind, tmp_path):
+    index = kind.build(tmp_path / "lexical", PASSAGES)
+    assert [i for i, _ in index.search(["policy"], 9)] == ["p0", "p1"]
+    assert [i for i, _ in index.search(["policy"], 1)] == ["p0"]
+
+
+@pytest.mark.parametrize("question", [[], ["unheard-of"], [""], ["x", "y"]], ids=str)
+def test_a_question_without_known_terms_finds_nothing(kind, tmp_path, question):
+    index = kind.build(tmp_path / "lexical", PASSAGES)
+    assert index.search(question, 5) == []
+
+
+@pytest.mark.parametrize("passages", [[], [("a", [])], [("a", []), ("b", [])]], ids=str)
+def test_a_corpus_without_a_single_term(kind, tmp_path, passages):
+    kind.build(tmp_path / "lexical", passages).close()
+    with closing(kind.open(tmp_path / "lexical")) as index:
+        assert len(index) == len(passages)
+        assert index.search(["ai"], 5) == []
+        assert "ai" not in index
+        assert index.ceiling(["ai"]) == pytest.approx(math.log(1 + len(passages)))
+
+
+def test_the_idf_of_an_unknown_term_is_above_that_of_every_known_one(kind, tmp_path):
+    index = kind.build(tmp_path / "lexical", PASSAGES)
+    assert index.idf("unheard-of") == pytest.approx(math.log(1 + len(PASSAGES)))
+    assert index.idf("unheard-of") > index.idf("paris") > index.idf("ai") > 0
+    assert 3 not in index
+
+
+def test_the_ceiling_is_approached_by_a_passage_of_nothing_else(kind, tmp_path):
+    passages = [("full", ["a", "b"] * 5000), *((f"p{n}", ["c"] * 10_000) for n in range(9))]
+    index = kind.build(tmp_path / "lexical", passages)
+    [(_, score)] = index.search(["a", "b"], 1)
+    assert index.ceiling(["a", "b"]) * 0.999 < score < index.ceiling(["a", "b"])
+    assert index.ceiling(["a", "b", "unknown"]) > index.ceiling(["a", "b"])
+
+
+def test_a_passage_id_given_twice_is_refused(kind, tmp_path):
+    with pytest.raises(ValueError, match="twice"):
+        kind.build(tmp_path / "lexical", [("a", ["x"]), ("a", ["y"])])
+
+
+def test_passages_may_come_from_a_generator(kind, tmp_path):
+    index = kind.build(tmp_path / "lexical", (passage for passage in PASSAGES))
+    assert index.search(["paris"], 5)[0][0] == "p5"
+
+
+def test_the_same_passages_give_the_same_bytes(kind, tmp_path):
+    for name in "ab":
+        kind.build(tmp_path / name, PASSAGES).close()
+    files = sorted(file.name for file in (tmp_path / "a").iterdir())
+    assert files == sorted(file.name for file in (tmp_path / "b").iterdir())
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_an_open_index_survives_its_replacement(kind, tmp_path):
+    with closing(kind.build(tmp_path / "lexical", PASSAGES)) as old:
+        before = old.search(["ai", "robots"], 9)
+        kind.build(tmp_path / "lexical", [("other", ["robots"])]).close()
+        assert old.search(["ai", "robots"], 9) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_an_error(kind, tmp_path):
+    kind.build(tmp_path, PASSAGES).close()
+    for file in list(tmp_path.iterdir()):
+        full = tmp_path / f"{file.name}.tmp"
+        full.symlink_to("/dev/full")
+        with pytest.raises(OSError, match="No space left on device"):
+            kind.build(tmp_path, PASSAGES)
+        full.unlink()
+
+
+def test_whatever_is_damaged_is_named(kind, tmp_path):
+    folder = tmp_path / "lexical"
+    kind.build(folder, PASSAGES).close()
+    for file in sorted(folder.iterdir()):
+        content = file.read_bytes()
+        for damage in (
+            None,
+            b"",
+            content[:-3],
+            content[: len(content) // 2],
+            b"PK\x03\x04" + content[4:],
+        ):
+            file.unlink(missing_ok=True)
+            if damage is not None:
+                file.write_bytes(damage)
+            with pytest.raises(IndexDamaged, match=r"lexical .* `askai index --rebuild`"):
+                pytest.fail(f"{file.name} {damage!r}: {kind.open(folder)}")
+        file.write_bytes(content)
+    assert len(kind.open(folder)) == len(PASSAGES)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("passages.npy", lambda a: a + 1),
+        ("passages.npy", lambda a: a - 1),
+        ("passages.npy", lambda a: a.astype(np.int64)),
+        ("offsets.npy", lambda a: a[:-1]),
+        ("offsets.npy", lambda a: np.concatenate([a[:1], a[-2:0:-1], a[-1:]])),
+        ("scores.npy", lambda a: a[:-1]),
+        ("scores.npy", lambda a: a.reshape(1, -1)),
+    ],
+)
+def test_bm25_arrays_that_do_not_belong_together_are_damage(tmp_path, name, change):
+    kind = load("lexicals", LEXICALS, "bm25")
+    kind.build(tmp_path, PASSAGES).close()
+    np.save(tmp_path / name, change(np.load(tmp_path / name)))
+    with pytest.raises(IndexDamaged):
+        kind.open(tmp_path)
+
+
+def test_bm25_ids_and_terms_must_be_lists_of_different_strings(tmp_path):
+    kind = load("lexicals", LEXICALS, "bm25")
+    kind.build(tmp_path, PASSAGES).close()
+    listing = json.loads((tmp_path / "terms.json").read_text())
+    first = listing["ids"][0]
+    for wrong in ({"ids": [first] * 6}, {"ids": 6}, {"terms": [1] * len(listing["terms"])}, {}):
+        value = listing | wrong if wrong else [listing]
+        (tmp_path / "terms.json").write_text(json.dumps(value))
+        with pytest.raises(IndexDamaged):
+            kind.open(tmp_path)
+
+
+def test_answering_imports_neither_bm25s_nor_what_it_pulls_in(tmp_path):
+    load("lexicals", LEXICALS, "bm25").build(tmp_path, PASSAGES).close()
+    code = (
+        "import sys; from pathlib import Path; from askai.lexical.bm25 import BM25Index\n"
+        "index = BM25Index.open(Path(sys.argv[1])); print(index.search(['paris'], 1)[0][0])\n"
+        "print({'bm25s', 'scipy', 'numba', 'jax', 'torch'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout == "p5\nset()\n"
