@@ -12,6 +12,7 @@ from strategies import documents
 # The expected sentences, in full; "|" stands between them.
 CASES = {
     "number-abbreviated": "EAI Background Brief No. 1863 is out.| Read it.",
+    "number-emphasised": "EAI Background Brief No. **1863**, which is out.| Read it.",
     "inc-and": "Baidu, Inc. and Tencent lead.| They do.",
     "inc-at-the-end": "He works at Baidu, Inc.| Tencent is next.",
     "us-export": "It limits U.S. export rules.| China reacts.",

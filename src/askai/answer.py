@@ -58,7 +58,8 @@ class Answerer:
     def ask(self, question: str, *, k: int = 10) -> Answer:
         """The answer, with the k best passages; raises QuestionError for what is no question."""
         clock = _Clock()
-        query = self.retriever.query(cleaned(question))
+        with clock("question"):
+            query = self.retriever.query(cleaned(question))
         with clock("retrieve"):
             hits = self.retriever.search(query, max(k, 10))
         with clock("evidence"):

@@ -14,7 +14,7 @@ from askai.errors import IndexMismatch
 from askai.evidence import EvidenceFinder
 from askai.gate import Gate
 from askai.generations import Generation, Manifest, open_generation, read_skipped
-from askai.indexing import CATALOG, LEXICAL, VECTORS, Recipe
+from askai.indexing import CATALOG, LEXICAL, UNITS, VECTORS, Recipe
 from askai.lexical import LEXICALS
 from askai.retrieve import Retriever
 from askai.seams import load
@@ -74,15 +74,17 @@ def _parts(
 ) -> Askai:
     path, made = generation.path, generation.manifest.settings
     catalog = stack.enter_context(Catalog.open(path / CATALOG))
-    store = load("store", STORES, made["store"]).open(path / VECTORS)
+    store_class = load("store", STORES, made["store"])
+    store, units = (store_class.open(path / name) for name in (VECTORS, UNITS))
     stack.callback(store.close)
+    stack.callback(units.close)
     lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
     stack.callback(lexical.close)
     aliases = Aliases.load(corpus.folder / ALIASES)
     retriever = Retriever(catalog, store, lexical, embedder, aliases)
     answerer = Answerer(
         retriever=retriever,
-        finder=EvidenceFinder(embedder, lexical),
+        finder=EvidenceFinder(units, lexical),
         gate=Gate(lexical),
         writer=load("writer", WRITERS, settings.writer)(),
         catalog=catalog,

@@ -6,6 +6,7 @@ context. What is too long is cut between sentences, and only a longer sentence w
 """
 
 import hashlib
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from askai.sentences import is_finished, split
 from askai.tables import cells
 from askai.token_count import count_tokens
 
-VERSION = "1"
+VERSION = "2"
 BUDGET = 256  # tokens of text; context comes on top
 _SMALL = 48  # tokens below which a paragraph joins its neighbour
 _CONTEXT_CHARACTERS = 400
@@ -26,6 +27,7 @@ _BLOCKS = frozenset(
 )
 # These never share a passage with what is around them, but for a table's title and its columns.
 _ALONE = frozenset(("table_title", "table_header", "table_row", "footnote"))
+_ADDRESS = re.compile(r"\S{1,4}\s*<?\w+://\S+(?:\W+accessed[^.]*)?\.?\s*$", re.IGNORECASE)
 _MARK_CHARACTERS = "•◦▪‣●○*–—-⁰¹²³⁴⁵⁶⁷⁸⁹# \t\ufeff"
 
 
@@ -82,14 +84,12 @@ class _Outline:
         return tuple(cells(self.text(header).split("\n")[0])) if header else ()
 
     def table_context(self, row: Mark) -> str:
-        """The table's title, the group that an empty first cell stands for, and the columns."""
+        """The table's title, and the group that an empty first cell stands for."""
         title = self._titles.get(row.label.partition(",")[0])
         header = self.header(row)
         parts = [self.text(title)] if title else []
         if header and not cells(self.text(row))[0] and self._groups[row]:
             parts.append(f"{header[0]}: {self._groups[row]}")
-        if header:
-            parts.append(", ".join(name for name in header if name))
         return " · ".join(parts)
 
     def sentence_with_mark(self, label: str) -> str:
@@ -224,9 +224,9 @@ def _named(chunk: Chunk) -> Chunk:
 def _units(text: str, blocks: list[Mark]) -> Iterator[tuple[int, int]]:
     """What an answer may quote: sentences, whole bullets and whole rows, without their marks."""
     for block in blocks:
-        if block.kind == "heading":
+        if block.kind in ("heading", "table_header"):
             continue
-        if block.kind in ("table_row", "table_header", "table_title"):
+        if block.kind in ("table_row", "table_title"):
             row = text[block.start : block.end]
             yield block.start + len(row) - len(row.lstrip()), block.end
             continue
@@ -299,18 +299,22 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _context(outline: _Outline, draft: _Draft) -> str:
-    """Title (date) › headings, then the table and its columns, or what the passage goes on from."""
+    """The heading above (or the title), then the table, the note's sentence, or what goes before.
+
+    One heading, not the whole path: on the development questions the reciprocal rank of the
+    evidence was .82 with it, .76 with the path, .72 with title and path.
+    """
     first = draft.blocks[0]
     source = outline.document.source
-    title = source.title or _spoken_name(source.path)
     held = {block.label for block in draft.blocks if block.kind == "heading"}
-    names = [title + (f" ({source.published})" if source.published else "")]
-    names += [h for h in draft.heading if h not in held and h.casefold() != title.casefold()]
-    lines = [" › ".join(names)]
+    above = [heading for heading in draft.heading if heading not in held]
+    lines = [above[-1] if above else source.title or _spoken_name(source.path)]
     if first.kind == "table_row":
         lines.append(outline.table_context(first))
     elif first.kind == "footnote":
-        lines.append(outline.sentence_with_mark(first.label))
+        # A note that is but an address would only compete with the sentence it supports.
+        if not _ADDRESS.match(outline.text(first)):
+            lines.append(outline.sentence_with_mark(first.label))
     elif first.continues:
         lines.append(outline.unfinished_before(first))
     return "\n".join(line[:_CONTEXT_CHARACTERS] for line in lines if line)

@@ -6,76 +6,97 @@ the answer for .79 (en), .77 (zh) and .55 (zh to en), against .74, .74 and .51 b
 cosine alone.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from askai.embedders import Embedder
 from askai.lexical import LexicalIndex
 from askai.records import Chunk, Evidence, Hit
-from askai.retrieve import Query
-from askai.tokens import tokens
+from askai.retrieve import Query, gap
+from askai.sentences import is_finished
+from askai.stores import Store
+from askai.tokens import is_han, tokens
 
 PASSAGES = 6  # whose units are looked at
 _COVERAGE_WEIGHT = 0.15
+_AROUND_WEIGHT = 0.7
+_SCRAP = 8  # words; fewer without closing punctuation are a caption, a button, a label
+_ADDRESS = re.compile(r"\w+://\S+")
+
+
+def unit_texts(chunk: Chunk) -> list[tuple[str, str]]:
+    """(id, text to embed) of a passage's units; none for a passage that is one unit itself.
+
+    A unit is embedded under its heading, which often alone names the thing that it is about.
+    """
+    if len(chunk.units) < 2:
+        return []
+    subject = f"{chunk.heading[-1]}: " if chunk.heading else ""
+    return [
+        (_unit_id(chunk, n), subject + _quote(chunk, span)) for n, span in enumerate(chunk.units)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFinder:
-    embedder: Embedder
+    units: Store  # vectors of `unit_texts`
     lexical: LexicalIndex
 
     def find(self, query: Query, hits: Sequence[Hit]) -> list[Evidence]:
-        """Units of the best passages, best first; table titles and bare note addresses are none."""
-        placed = [(hit, span) for hit in hits[:PASSAGES] for span in hit.chunk.units]
-        placed = [(hit, span) for hit, span in placed if _says_something(_quote(hit.chunk, span))]
-        cosines = self._cosines(query, placed)
-        found = []
-        for (hit, (start, end)), cosine in zip(placed, cosines, strict=True):
-            quote = _quote(hit.chunk, (start, end))
-            coverage = self.coverage(query, quote)
-            score = 0.5 * hit.score + 0.5 * cosine + _COVERAGE_WEIGHT * coverage
-            found.append(Evidence(hit.chunk, start, end, quote, score, cosine, coverage))
+        """Units of the best passages, best first; captions and bare addresses are none."""
+        placed = [
+            (hit, n)
+            for hit in hits[:PASSAGES]
+            for n, span in enumerate(hit.chunk.units)
+            if _says_something(hit.chunk, span)
+        ]
+        ids = [_unit_id(hit.chunk, n) for hit, n in placed if len(hit.chunk.units) > 1]
+        cosines = dict(self.units.search(query.vector, len(ids), among=ids)) if ids else {}
+        found = [
+            self._evidence(query, hit, n, cosines.get(_unit_id(hit.chunk, n), hit.dense))
+            for hit, n in placed
+        ]
         return sorted(found, key=lambda unit: (-unit.score, unit.chunk.id, unit.start))
 
-    def coverage(self, query: Query, text: str) -> float:
-        """The IDF-weighted share of the question's terms, by any of their names, in a text."""
-        held = set(tokens(text))
-        weights = [
-            (self.lexical.idf(term[0]), any(t in held for t in term)) for term in query.terms
-        ]
-        total = sum(weight for weight, _ in weights)
-        return sum(weight for weight, is_held in weights if is_held) / total if total else 0.0
+    def _evidence(self, query: Query, hit: Hit, n: int, cosine: float) -> Evidence:
+        chunk = hit.chunk
+        start, end = chunk.units[n]
+        quote = _quote(chunk, (start, end))
+        coverage = self._coverage(query, quote, around=f"{' '.join(chunk.heading)} {chunk.context}")
+        near = cosine + gap(query, chunk.language)
+        score = 0.5 * hit.score + 0.5 * near + _COVERAGE_WEIGHT * coverage
+        return Evidence(chunk, start, end, quote, score, cosine, coverage)
 
-    def _cosines(self, query: Query, placed: Sequence[tuple[Hit, tuple[int, int]]]) -> list[float]:
-        """Cosines of units; a passage of one unit has its own already."""
-        texts = {
-            (hit.chunk.id, span): _with_subject(hit.chunk, span)
-            for hit, span in placed
-            if len(hit.chunk.units) > 1
-        }
-        distinct = list(dict.fromkeys(texts.values()))
-        cosines: dict[str, float] = {}
-        if distinct:
-            vector = self.embedder.embed_query(query.dense_text)
-            scores = self.embedder.embed_passages(distinct) @ vector
-            cosines = dict(zip(distinct, map(float, scores), strict=True))
-        return [
-            cosines[texts[hit.chunk.id, span]] if len(hit.chunk.units) > 1 else hit.dense
-            for hit, span in placed
-        ]
+    def _coverage(self, query: Query, quote: str, *, around: str) -> float:
+        """The IDF-weighted share of the question's terms that a unit holds, by any of their names;
+        what only its headings, its table or its note's sentence hold counts in part."""
+        own, near = set(tokens(quote)), set(tokens(around))
+        held = total = 0.0
+        for term in query.terms:
+            weight = self.lexical.idf(term[0])
+            total += weight
+            if not own.isdisjoint(term):
+                held += weight
+            elif not near.isdisjoint(term):
+                held += _AROUND_WEIGHT * weight
+        return held / total if total else 0.0
+
+
+def _unit_id(chunk: Chunk, n: int) -> str:
+    return f"{chunk.id}:{n}"
 
 
 def _quote(chunk: Chunk, span: tuple[int, int]) -> str:
     return chunk.text[span[0] - chunk.start : span[1] - chunk.start]
 
 
-def _with_subject(chunk: Chunk, span: tuple[int, int]) -> str:
-    """A unit under its heading, which often alone names the thing that the unit is about."""
+def _says_something(chunk: Chunk, span: tuple[int, int]) -> bool:
+    """No label, no bare address, and no scrap of a page ("Follow by Email")."""
     quote = _quote(chunk, span)
-    return f"{chunk.heading[-1]}: {quote}" if chunk.heading else quote
-
-
-def _says_something(quote: str) -> bool:
-    """A sentence has words of its own besides an address, and more than a label like "Source:"."""
-    words = [word for word in quote.split() if "://" not in word]
-    return len("".join(words)) >= 12 and not quote.rstrip().endswith((":", "："))
+    if chunk.kind != "text":
+        return "://" not in quote[:8]
+    words = sum(1 if not is_han(token) else 0.5 for token in tokens(_ADDRESS.sub(" ", quote)))
+    itemised = chunk.text[: span[0] - chunk.start].rstrip(" ").endswith(("•", "-", "*"))
+    if words < _SCRAP and not (itemised or is_finished(quote)):
+        return False
+    return words > 2 and not quote.rstrip().endswith((":", "："))

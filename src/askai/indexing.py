@@ -13,6 +13,7 @@ from askai.catalog import Catalog, CatalogWriter
 from askai.corpus import SOURCES, Corpus, CorpusFile, Listing
 from askai.embedders import Embedder
 from askai.errors import CorpusError, IndexError_, ReadError
+from askai.evidence import unit_texts
 from askai.generations import (
     Building,
     Manifest,
@@ -25,11 +26,11 @@ from askai.generations import (
 )
 from askai.lexical import LexicalIndex
 from askai.readers import READERS
-from askai.records import Chunk, Skipped
+from askai.records import Skipped
 from askai.seams import load
 from askai.stores import Store
 
-CATALOG, VECTORS, LEXICAL = "catalog.sqlite", "vectors.faiss", "lexical"
+CATALOG, VECTORS, UNITS, LEXICAL = "catalog.sqlite", "vectors.faiss", "units.faiss", "lexical"
 _BATCH = 128  # passages embedded at a time
 
 # Told (stage, done, of how many) as the work goes on; stages are "reading" and "embedding".
@@ -176,7 +177,7 @@ def _build(  # noqa: PLR0917  one call, in the order of the data's way
         raise CorpusError(_nothing(corpus, skipped))
     with Catalog.open(building.path / CATALOG) as catalog:
         count = catalog.chunk_count()
-        _embed(catalog.all_chunks(), count, building.path / VECTORS, recipe, progress)
+        _embed_all(catalog, building.path, recipe, progress)
         recipe.lexical_class.build(
             building.path / LEXICAL,
             ((c.id, tokens.content_tokens(c.embedded_text)) for c in catalog.all_chunks()),
@@ -215,21 +216,34 @@ def _catalogue(
     return states, skipped
 
 
+def _embed_all(catalog: Catalog, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    """Vectors of the passages, and of the units that an answer is picked from."""
+    units = sum(len(unit_texts(chunk)) for chunk in catalog.all_chunks())
+    total = catalog.chunk_count() + units
+    passages = ((chunk.id, chunk.embedded_text) for chunk in catalog.all_chunks())
+    done = _embed(passages, folder / VECTORS, recipe, lambda n: progress("embedding", n, total))
+    _embed(
+        (unit for chunk in catalog.all_chunks() for unit in unit_texts(chunk)),
+        folder / UNITS,
+        recipe,
+        lambda n: progress("embedding", done + n, total),
+    )
+
+
 def _embed(
-    chunks: Iterator[Chunk], count: int, path: Path, recipe: Recipe, progress: Progress
-) -> None:
-    store: Store | None = None
+    texts: Iterator[tuple[str, str]], path: Path, recipe: Recipe, tell: Callable[[int], None]
+) -> int:
+    """Writes a store of the vectors of (id, text) pairs, a batch at a time; returns how many."""
+    store = recipe.store_class.create(path, dim=recipe.embedder.dim)
     done = 0
-    progress("embedding", 0, count)
-    while batch := list(islice(chunks, _BATCH)):
-        vectors = recipe.embedder.embed_passages([chunk.embedded_text for chunk in batch])
-        store = store or recipe.store_class.create(path, dim=vectors.shape[1])
-        store.add([chunk.id for chunk in batch], vectors)
+    tell(done)
+    while batch := list(islice(texts, _BATCH)):
+        store.add([i for i, _ in batch], recipe.embedder.embed_passages([t for _, t in batch]))
         done += len(batch)
-        progress("embedding", done, count)
-    if store is not None:
-        store.flush()
-        store.close()
+        tell(done)
+    store.flush()
+    store.close()
+    return done
 
 
 def _nothing(corpus: Corpus, skipped: Sequence[Skipped]) -> str:

@@ -6,6 +6,8 @@ Offsets count Unicode code points of `Document.text`, half open: `text[start:end
 from dataclasses import dataclass, field
 from typing import Literal
 
+from askai.tables import label_cells
+
 MarkKind = Literal[
     "heading",  # a heading line; `level` 1 is the outermost
     "paragraph",  # a block of running text; label "¶33" when it is numbered
@@ -90,8 +92,9 @@ class Chunk:
 
     @property
     def embedded_text(self) -> str:
-        """What the embedder and the lexical index see."""
-        return f"{self.context}\n{self.text}" if self.context else self.text
+        """What the embedder and the lexical index see; a row has each cell under its column."""
+        text = label_cells(self.text, self.header) if self.header else self.text
+        return f"{self.context}\n{text}" if self.context else text
 
 
 @dataclass(frozen=True, slots=True)

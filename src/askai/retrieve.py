@@ -10,15 +10,20 @@ from dataclasses import dataclass, replace
 
 from askai.aliases import Aliases
 from askai.catalog import Catalog
-from askai.embedders import Embedder
+from askai.embedders import Embedder, Vector
 from askai.language import language_of
 from askai.lexical import LexicalIndex
 from askai.records import Hit
 from askai.stores import Store
-from askai.tokens import content_tokens, folded, tokens
+from askai.tokens import content_tokens, folded, is_han, tokens
 
 # What a full lexical match is worth in cosine: measured on development data, see docs/retrieval.md.
 LEXICAL_WEIGHT = 0.09
+# A model places a passage nearer to a question of its own language than the same passage in another
+# one: by .11 for Chinese and .10 for English questions on xquad's parallel texts. Half of it is
+# given back: on both languages' passages in one collection that costs no question its right
+# passage, and on the development questions the reciprocal rank of the evidence rose from .69 to .82.
+LANGUAGE_GAP = 0.05
 _DEPTH = 50  # candidates of each leg
 
 
@@ -30,11 +35,18 @@ class Query:
     language: str
     dense_text: str  # with the names that the corpus uses
     terms: tuple[tuple[str, ...], ...]  # each a term with its other names, any of which matches it
+    vector: Vector
     names: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = ()  # aliased, with all their forms
 
     @property
     def tokens(self) -> list[str]:
-        return [token for term in self.terms for token in term]
+        """Each term once, with its names in other scripts: two in one script would count twice."""
+        return [
+            token
+            for term in self.terms
+            for token in term
+            if token == term[0] or is_han(token) != is_han(term[0])
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,9 @@ class Retriever:
             names.append((mention.group[0], tuple(tuple(tokens(n)) for n in mention.group)))
         terms += [(token,) for token in content_tokens(plain[at:])]
         dense = f"{text} ({', '.join(added)})" if added else text
-        return Query(text, language_of(text), dense, tuple(dict.fromkeys(terms)), tuple(names))
+        vector = self.embedder.embed_query(dense)
+        distinct = tuple(dict.fromkeys(terms))
+        return Query(text, language_of(text), dense, distinct, vector, tuple(names))
 
     def _name(
         self, written: str, group: tuple[str, ...], added: list[str]
@@ -80,12 +94,11 @@ class Retriever:
 
     def search(self, query: Query, k: int) -> list[Hit]:
         """The k best passages, best first, ties in order of id."""
-        vector = self.embedder.embed_query(query.dense_text)
         words = query.tokens
-        dense = self.store.search(vector, _DEPTH)
+        dense = self.store.search(query.vector, _DEPTH)
         lexical = self.lexical.search(words, _DEPTH)
         ids = list(dict.fromkeys([i for i, _ in dense] + [i for i, _ in lexical]))
-        cosines = dict(self.store.search(vector, len(ids), among=ids))
+        cosines = dict(self.store.search(query.vector, len(ids), among=ids))
         matched = dict(self.lexical.search(words, len(ids), among=ids))
         ceiling = self.lexical.ceiling([term[0] for term in query.terms])
         dense_ranks = {i: rank for rank, (i, _) in enumerate(dense, 1)}
@@ -98,7 +111,7 @@ class Retriever:
                 Hit(
                     chunk=chunks[i],
                     rank=0,
-                    score=cosines[i] + LEXICAL_WEIGHT * share,
+                    score=cosines[i] + LEXICAL_WEIGHT * share + gap(query, chunks[i].language),
                     dense=cosines[i],
                     lexical=share,
                     dense_rank=dense_ranks.get(i),
@@ -107,3 +120,8 @@ class Retriever:
             )
         hits.sort(key=lambda hit: (-hit.score, hit.chunk.id))
         return [replace(hit, rank=rank) for rank, hit in enumerate(hits[:k], 1)]
+
+
+def gap(query: Query, language: str | None) -> float:
+    """What a text in another language than the question's is given back."""
+    return LANGUAGE_GAP if language not in (None, query.language) else 0.0

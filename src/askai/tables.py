@@ -20,16 +20,21 @@ def cells(row: str) -> list[str]:
     return [_SPACE.sub(" ", part).strip() for part in parts]
 
 
+def label_cells(row: str, header: Sequence[str]) -> str:
+    """The filled cells as "Column: cell; Column: cell"; a cell without a column stands alone."""
+    columns = [*header, *[""] * len(row)]
+    filled = [(column, cell) for column, cell in zip(columns, cells(row), strict=False) if cell]
+    return "; ".join(f"{column}: {cell}" if column else cell for column, cell in filled)
+
+
 def render_row(row: str, header: Sequence[str]) -> str:
     """A row as "name (Column: cell; Column: cell)": what an answer prints for it.
 
-    The first filled cell names the row. A cell without a column name stands alone.
+    The first filled cell names the row.
     """
-    columns = [*header, *[""] * len(row)]
-    filled = [(column, cell) for column, cell in zip(columns, cells(row), strict=False) if cell]
+    filled = [(i, cell) for i, cell in enumerate(cells(row)) if cell]
     if not filled:
         return row.strip()
-    (_, name), rest = filled[0], filled[1:]
-    if not rest:
-        return name
-    return f"{name} ({'; '.join(f'{column}: {cell}' if column else cell for column, cell in rest)})"
+    at, name = filled[0]
+    rest = "\t".join(cells(row)[at + 1 :])
+    return f"{name} ({label_cells(rest, header[at + 1 :])})" if len(filled) > 1 else name
