@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askai.catalog import Catalog
-from askai.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, IndexMissing
+from askai.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexMissing, StoredIndexError
 from askai.generations import (
     FORMAT,
     Counts,
@@ -537,7 +537,7 @@ def test_a_full_disk_leaves_the_old_index(tmp_path):
     with small_disk(tmp_path / "disk") as disk:
         first = build(disk / "index")
         with pytest.raises(
-            IndexError_,
+            StoredIndexError,
             match=r"Cannot write the index in \S+index: No space left on device; free some disk "
             r"space and run `askai index` again\. The index that was there is unchanged\.",
         ):
@@ -561,7 +561,7 @@ def test_a_disk_that_is_full_at_any_moment_leaves_the_old_index(tmp_path, kiloby
         manifest = first
         try:
             manifest = build(disk / "index", 2, {"a": "x" * 20_000, "b": "y" * 13_000})
-        except IndexError_ as error:
+        except StoredIndexError as error:
             assert "No space left on device" in str(error)  # noqa: PT017
         with open_generation(disk / "index", full=True) as generation:
             assert generation.manifest == manifest
@@ -576,7 +576,7 @@ def test_a_file_that_may_not_grow_is_explained(tmp_path):
 
     code, _, err = run("build(index_dir, 2)", tmp_path, preexec_fn=limit)
     assert code == 1
-    assert "askai.errors.IndexError_: Cannot write the index in" in err
+    assert "askai.errors.StoredIndexError: Cannot write the index in" in err
     assert read_manifest(tmp_path).settings["n"] == 1
     assert leftovers(tmp_path) == []
 
@@ -587,7 +587,9 @@ def test_a_disk_mounted_read_only_can_be_read_and_refuses_a_writer(tmp_path):
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with open_generation(disk / "index", full=True) as generation:
             assert generation.manifest == first
-        with pytest.raises(IndexError_, match="Read-only file system; allow writing there or name"):
+        with pytest.raises(
+            StoredIndexError, match="Read-only file system; allow writing there or name"
+        ):
             build(disk / "index")
 
 
@@ -600,7 +602,7 @@ def test_a_folder_of_someone_else_can_be_read_and_refuses_a_writer(tmp_path):
         parent.chmod(parent.stat().st_mode | 0o055)
     code = """
 import filelock
-from askai.errors import IndexError_
+from askai.errors import StoredIndexError
 from askai.generations import open_generation
 os.chdir(index_dir)
 if os.geteuid() == 0:
@@ -610,7 +612,7 @@ with open_generation(Path("."), full=True) as generation:
 for folder in (Path("."), Path("deeper/index")):
     try:
         build(folder, 2)
-    except IndexError_ as error:
+    except StoredIndexError as error:
         print(error)
 """
     code, out, err = run(code, tmp_path / "index")
@@ -629,13 +631,13 @@ for folder in (Path("."), Path("deeper/index")):
 
 def test_a_file_where_the_folder_should_be_is_explained(tmp_path):
     (tmp_path / "index").write_text("")
-    with pytest.raises(IndexError_, match=r"Cannot write .*: File exists; see to that"):
+    with pytest.raises(StoredIndexError, match=r"Cannot write .*: File exists; see to that"):
         build(tmp_path / "index")
 
 
 def test_a_short_write_of_numpy_counts_as_a_full_disk(tmp_path):
     says = "900 requested and 3 written; free some disk space"
-    with pytest.raises(IndexError_, match=says), writing(tmp_path):
+    with pytest.raises(StoredIndexError, match=says), writing(tmp_path):
         raise OSError("900 requested and 3 written")
 
 

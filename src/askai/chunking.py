@@ -8,17 +8,18 @@ context. What is too long is cut between sentences, and only a longer sentence w
 import hashlib
 import re
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 
 from askai.records import Chunk, Document, Mark
-from askai.sentences import is_finished, split
+from askai.sentences import SUPERSCRIPT, is_finished, split
 from askai.tables import cells
-from askai.token_count import count_tokens
+from askai.token_count import count_tokens, front_within
 
-VERSION = "2"
+VERSION = "1"
 BUDGET = 256  # tokens of text; context comes on top
 _SMALL = 48  # tokens below which a paragraph joins its neighbour
 _CONTEXT_CHARACTERS = 400
@@ -28,7 +29,9 @@ _BLOCKS = frozenset(
 # These never share a passage with what is around them, but for a table's title and its columns.
 _ALONE = frozenset(("table_title", "table_header", "table_row", "footnote"))
 _ADDRESS = re.compile(r"\S{1,4}\s*<?\w+://\S+(?:\W+accessed[^.]*)?\.?\s*$", re.IGNORECASE)
-_MARK_CHARACTERS = "•◦▪‣●○*–—-⁰¹²³⁴⁵⁶⁷⁸⁹# \t\ufeff"
+_BULLET_MARK = re.compile(r"[\s>\ufeff]*[•◦▪‣●○*+–—-]\s+")
+_NEWLINE = re.compile(r"\r\n?|\n")
+_NOTE_MARK = re.compile(rf"\s*(?:[{SUPERSCRIPT}]+|\*)\s*")
 
 
 @dataclass(slots=True)
@@ -53,47 +56,62 @@ class _Outline:
         marks = document.marks
         self.blocks = [mark for mark in marks if mark.kind in _BLOCKS]
         self._starts = [block.start for block in self.blocks]
-        self._titles = {m.label: m for m in marks if m.kind == "table_title"}
-        self._headers = {m.label: m for m in marks if m.kind == "table_header"}
-        self._references = {m.label: m for m in marks if m.kind == "reference"}
-        self._notes: dict[str, list[Mark]] = {}
+        self._titles: dict[Mark, Mark | None] = {}  # of a row
+        self._headers: dict[Mark, Mark | None] = {}
+        self._places: dict[Mark, Mark] = {}  # of a note's mark in the running text
         self._before: dict[Mark, Mark] = {}  # the piece that a piece goes on from
         self._groups: dict[Mark, str] = {}  # a row's first cell, or the one it leaves to rows above
         self._read(self.blocks)
+        self._place([mark for mark in marks if mark.kind == "reference"])
+
+    def _place(self, references: list[Mark]) -> None:
+        """Each note with the nearest place before it that carries its mark, or else after it."""
+        by_label: dict[str, list[Mark]] = {}
+        for mark in references:
+            by_label.setdefault(mark.label, []).append(mark)
+        for note in self.blocks:
+            places = by_label.get(note.label) if note.kind == "footnote" else None
+            if places:
+                i = bisect_right(places, note.start, key=lambda mark: mark.start)
+                self._places[note] = places[max(0, i - 1)]
 
     def _read(self, blocks: list[Mark]) -> None:
         last: dict[tuple[str, str], Mark] = {}
         group = ""
+        title: Mark | None = None
+        header: Mark | None = None
+        before: Mark | None = None
         for block in blocks:
-            if block.kind == "footnote":
-                self._notes.setdefault(block.label, []).append(block)
-            elif block.kind == "table_header":
+            if block.kind == "table_header":
                 group = ""
+                header = block
+                title = before if before and before.kind == "table_title" else None
             elif block.kind == "table_row":
                 group = cells(self.text(block))[0] or group
                 self._groups[block] = group
+                self._titles[block], self._headers[block] = title, header
             if block.continues and (block.kind, block.label) in last:
                 self._before[block] = last[block.kind, block.label]
-            last[block.kind, block.label] = block
+            last[block.kind, block.label] = before = block
 
     def text(self, mark: Mark) -> str:
         return self.document.text[mark.start : mark.end]
 
     def header(self, row: Mark) -> tuple[str, ...]:
-        header = self._headers.get(row.label.partition(",")[0])
-        return tuple(cells(self.text(header).split("\n")[0])) if header else ()
+        header = self._headers.get(row)
+        return tuple(cells(_NEWLINE.split(self.text(header), 1)[0])) if header else ()
 
     def table_context(self, row: Mark) -> str:
         """The table's title, and the group that an empty first cell stands for."""
-        title = self._titles.get(row.label.partition(",")[0])
+        title = self._titles.get(row)
         header = self.header(row)
         parts = [self.text(title)] if title else []
         if header and not cells(self.text(row))[0] and self._groups[row]:
             parts.append(f"{header[0]}: {self._groups[row]}")
         return " · ".join(parts)
 
-    def sentence_with_mark(self, label: str) -> str:
-        place = self._references.get(label)
+    def sentence_with_mark(self, note: Mark) -> str:
+        place = self._places.get(note)
         if place is None:
             return ""
         block = self.blocks[bisect_right(self._starts, place.start) - 1]
@@ -112,9 +130,8 @@ class _Outline:
 
     def ties(self) -> Iterator[tuple[int, int]]:
         """Offsets in passages that belong together."""
-        for label, place in self._references.items():
-            for note in self._notes.get(label, ()):
-                yield place.start, note.start
+        for note, place in self._places.items():
+            yield place.start, note.start
         for piece, before in self._before.items():
             if not is_finished(self.text(before)):
                 yield before.end - 1, piece.start
@@ -143,16 +160,17 @@ def _drafts(document: Document, blocks: list[Mark], budget: int) -> Iterator[_Dr
             language += 1
         spoken = languages[language].label if languages else document.source.language
         tokens = count_tokens(document.text[block.start : block.end])
-        if not _joins(draft, block, tokens, budget=budget, spoken=spoken):
+        gap = count_tokens(document.text[draft.blocks[-1].end : block.start]) if draft.blocks else 0
+        if not _joins(draft, block, tokens + gap, budget=budget, spoken=spoken):
             if draft.blocks:
                 yield draft
-            draft = _Draft()
+            draft, gap = _Draft(), 0
         if block.kind == "heading":
             while path and path[-1][0] >= block.level:
                 path.pop()
             path.append((block.level, block.label or document.text[block.start : block.end]))
         draft.blocks.append(block)
-        draft.tokens += tokens
+        draft.tokens += tokens + gap
         draft.heading = tuple(label for _, label in path)
         draft.language = spoken
     if draft.blocks:
@@ -201,10 +219,10 @@ def _chunks_of(outline: _Outline, draft: _Draft, budget: int) -> Iterator[Chunk]
         return
     if kind == "table_row":
         whole = replace(whole, kind="text", header=())  # part of a row has no columns
-    spans = list(_units(document.text, draft.blocks))
+    spans = deque(_units(document.text, draft.blocks))
     for start, end in _pieces(document.text, draft.blocks, budget):
         while spans and spans[0][1] <= start:
-            spans.pop(0)
+            spans.popleft()
         inner = takewhile(partial(_begins_before, end), spans)
         units = tuple((max(a, start), min(b, end)) for a, b in inner) or ((start, end),)
         text = document.text[start:end]
@@ -245,7 +263,8 @@ def _mark_width(text: str, block: Mark) -> int:
     if block.kind in ("bullet", "footnote") and not block.continues:
         if block.kind == "footnote" and piece.startswith("["):
             return len(piece) - len(piece.partition("]")[2].lstrip(": "))
-        return len(piece) - len(piece.lstrip(_MARK_CHARACTERS))
+        mark = (_BULLET_MARK if block.kind == "bullet" else _NOTE_MARK).match(piece)
+        return mark.end() if mark else 0
     if block.label.startswith("¶") and not block.continues:
         number = piece.lstrip()[: len(block.label) - 1]
         rest = piece.lstrip()[len(number) :].lstrip(".、． \t")
@@ -257,10 +276,10 @@ def _pieces(text: str, blocks: list[Mark], budget: int) -> Iterator[tuple[int, i
     """Spans of at most `budget` tokens that begin and end where sentences do, where they can."""
     start, end, tokens = -1, -1, 0
     for first, last in _atoms(text, blocks, budget):
-        size = count_tokens(text[first:last])
+        size = count_tokens(text[end if start >= 0 else first : last])
         if start >= 0 and tokens + size > budget:
             yield start, end
-            start = -1
+            start, size = -1, count_tokens(text[first:last])
         if start < 0:
             start, tokens = first, 0
         end = last
@@ -277,12 +296,7 @@ def _atoms(text: str, blocks: list[Mark], budget: int) -> Iterator[tuple[int, in
 
 def _within(text: str, start: int, end: int, budget: int) -> Iterator[tuple[int, int]]:
     """Cuts one sentence that is over the budget: after a blank where there is one near."""
-    # A character is at most three tokens or so, so this many never pass the budget by much, and
-    # most texts have three or four characters to a token.
-    width = (
-        budget if count_tokens(text[start : min(end, start + budget)]) > budget // 2 else 3 * budget
-    )
-    while end - start > width:
+    while (width := front_within(text[start : min(end, start + 8 * budget)], budget)) < end - start:
         blank = max(text.rfind(mark, start + width // 2, start + width) for mark in " \t\n，、；")
         cut = blank + 1 if blank > 0 else start + width
         if text[start:cut].strip():
@@ -314,7 +328,7 @@ def _context(outline: _Outline, draft: _Draft) -> str:
     elif first.kind == "footnote":
         # A note that is but an address would only compete with the sentence it supports.
         if not _ADDRESS.match(outline.text(first)):
-            lines.append(outline.sentence_with_mark(first.label))
+            lines.append(outline.sentence_with_mark(first))
     elif first.continues:
         lines.append(outline.unfinished_before(first))
     return "\n".join(line[:_CONTEXT_CHARACTERS] for line in lines if line)

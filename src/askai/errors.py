@@ -8,7 +8,7 @@
       ReadError                   one file of it; the build goes on without it
       ModelError                  an embedding model is missing, damaged or not what was expected
         TokenizerError            the tiktoken tables
-      IndexError_                 the index as a whole
+      StoredIndexError                 the index as a whole
         IndexMissing              there is none
         IndexDamaged              a file of it is gone, cut short or altered
         IndexMismatch             made by another format or with another model
@@ -54,23 +54,23 @@ class TokenizerError(ModelError):
     pass
 
 
-class IndexError_(AskaiError):
+class StoredIndexError(AskaiError):
     pass
 
 
-class IndexMissing(IndexError_):
+class IndexMissing(StoredIndexError):
     pass
 
 
-class IndexDamaged(IndexError_):
+class IndexDamaged(StoredIndexError):
     pass
 
 
-class IndexMismatch(IndexError_):
+class IndexMismatch(StoredIndexError):
     pass
 
 
-class IndexLocked(IndexError_):
+class IndexLocked(StoredIndexError):
     pass
 
 

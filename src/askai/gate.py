@@ -126,7 +126,7 @@ def _is_near(unit: Evidence) -> bool:
 
 
 def _spelled(question: str) -> list[str]:
-    """What is written as a name or a number: capitals, digits, Latin words in Chinese, 《titles》."""
+    """Names and numbers as written: capitals, digits, Latin words in Chinese, 《titles》."""
     found = [match[1] for match in _QUOTED.finditer(question)]
     words = list(_WORD.finditer(question))
     letters = [w[0] for w in words if w[0][0].isalpha() and not is_han(w[0])]

@@ -32,7 +32,7 @@ from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from typing import IO, Any, Final, NoReturn, Self, TypeVar
 
-from askai.errors import IndexDamaged, IndexError_, IndexLocked, IndexMismatch, IndexMissing
+from askai.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexMissing, StoredIndexError
 from askai.records import Skipped
 
 if sys.platform != "win32":
@@ -160,7 +160,7 @@ def _retried(index_dir: Path, attempt: Callable[[Path], T | None]) -> tuple[Path
         except OSError as error:
             _damaged(path / MANIFEST, str(error), cause=error)
         time.sleep(PAUSE)
-    raise IndexError_(f"{index_dir} is being replaced all the time: try again later.")
+    raise StoredIndexError(f"{index_dir} is being replaced all the time: try again later.")
 
 
 def _current(index_dir: Path) -> str:
@@ -352,7 +352,7 @@ class Building:
 
     def discard_unless_current(self) -> None:
         """Deletes what was written, unless it became the current generation."""
-        with suppress(IndexError_):
+        with suppress(StoredIndexError):
             if _current(self._index_dir) == self.name:
                 return
         for path in (self.path, self._index_dir / self.name):
@@ -365,7 +365,7 @@ def writing(index_dir: Path) -> Iterator[Building]:
     """A new generation to fill and to `commit`, under the writer's lock.
 
     Whatever ends the block before the commit, the index stays as it was. Raises IndexLocked when
-    another process is writing, IndexError_ when the disk is full or the folder cannot be written.
+    another process is writing, StoredIndexError when the disk is full or the folder cannot be written.
     """
     with _os_errors_explained(index_dir):
         index_dir.mkdir(parents=True, exist_ok=True)
@@ -418,7 +418,7 @@ def _prune(index_dir: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         current = _current(index_dir)
-    except IndexError_:
+    except StoredIndexError:
         return  # without a readable CURRENT nobody can say which generation is the good one
     for path in index_dir.iterdir():
         if NAME.fullmatch(path.name) and path.name != current:
@@ -490,7 +490,7 @@ def _os_errors_explained(index_dir: Path) -> Iterator[None]:
             advice = "see to that and run `askai index` again"
         else:
             raise
-        raise IndexError_(
+        raise StoredIndexError(
             f"Cannot write the index in {index_dir}: {error.strerror or error}; {advice}. "
             "The index that was there is unchanged."
         ) from error

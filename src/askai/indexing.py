@@ -12,7 +12,7 @@ from askai import chunking, tokens
 from askai.catalog import Catalog, CatalogWriter
 from askai.corpus import SOURCES, Corpus, CorpusFile, Listing
 from askai.embedders import Embedder
-from askai.errors import CorpusError, IndexError_, ReadError
+from askai.errors import CorpusError, ReadError, StoredIndexError
 from askai.evidence import unit_texts
 from askai.generations import (
     Building,
@@ -139,7 +139,12 @@ def build(
         counts = manifest.counts
         seconds = perf_counter() - start
         return IndexReport(
-            manifest.generation, False, counts.documents, counts.chunks, skipped, seconds
+            generation=manifest.generation,
+            built=False,
+            documents=counts.documents,
+            chunks=counts.chunks,
+            skipped=skipped,
+            seconds=seconds,
         )
     if not listing.files:
         raise CorpusError(_nothing(corpus, listing.skipped))
@@ -153,7 +158,7 @@ def _unchanged(
     try:
         manifest = read_manifest(index_dir)
         skipped = read_skipped(index_dir / manifest.generation)
-    except IndexError_:
+    except StoredIndexError:
         return None
     if manifest.fingerprint != settings_fingerprint(settings):
         return None
@@ -190,8 +195,14 @@ def _build(  # noqa: PLR0917  one call, in the order of the data's way
         chunks=count,
         skipped=len(skipped),
     )
-    seconds = perf_counter() - start
-    return IndexReport(manifest.generation, True, len(states), count, tuple(skipped), seconds)
+    return IndexReport(
+        generation=manifest.generation,
+        built=True,
+        documents=len(states),
+        chunks=count,
+        skipped=tuple(skipped),
+        seconds=perf_counter() - start,
+    )
 
 
 def _catalogue(

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 LANGUAGES = ("en", "zh", "fr", "es")
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _LATIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]")
+_SPANISH = re.compile(r"\s*[¿¡]")
+# A question about a Chinese word is in the language of the question.
+_ASKS = re.compile(
+    r"[\s¿]*(?:what|which|who|where|when|why|how|is|are|does|do|did|was|were|"
+    r"quel(?:le)?s?|qui|que|où|quand|pourquoi|comment|combien|est-ce|"
+    r"qué|cuál(?:es)?|quién(?:es)?|dónde|cuándo|cómo|cuánt[oa]s?)\b",
+    re.IGNORECASE,
+)
 _ADDRESS = re.compile(r"\w+://\S+|<[^<>\s]+>")
 # Below this many letters a block takes the language of the text around it.
 _SURE = 40
@@ -27,10 +35,13 @@ def language_of(text: str) -> str:
     """ISO 639-1 code of the language; "en" where nothing can be told."""
     sample = _ADDRESS.sub(" ", text[: 4 * _SAMPLE])[:_SAMPLE]
     han, latin = len(_HAN.findall(sample)), len(_LATIN.findall(sample))
-    if han * 3 >= latin and han:  # a Han character says about as much as three Latin letters
+    # A Han character says about as much as three Latin letters.
+    if han and han * 3 >= latin and not _ASKS.match(sample):
         return "zh"
     if not latin:
         return "en"
+    if _SPANISH.match(sample):
+        return "es"
     found = _detector().detect_language_of(sample)
     return found.iso_code_639_1.name.lower() if found is not None else "en"
 

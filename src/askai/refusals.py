@@ -10,9 +10,9 @@ _REFUSALS = {
         "es": "No está en estos documentos: en ninguna parte mencionan {names}.",
     },
     "apart": {
-        "en": "Not in these documents: what comes closest to the question does not speak of {names}.",
-        "zh": "这些文件没有答案：与问题最接近的内容没有同时谈到{names}。",
-        "fr": "Pas dans ces documents : ce qui s’approche le plus de la question ne parle pas de {names}.",
+        "en": "Not in these documents: what comes closest does not speak of {names}.",
+        "zh": "这些文件没有答案：与问题最接近的内容没有谈到{names}。",
+        "fr": "Pas dans ces documents : ce qui s’en approche le plus ne parle pas de {names}.",
         "es": "No está en estos documentos: lo más cercano a la pregunta no habla de {names}.",
     },
     "far": {

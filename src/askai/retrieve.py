@@ -19,8 +19,8 @@ from askai.tokens import content_tokens, folded, is_han, tokens
 
 # What a full lexical match is worth in cosine: measured on development data, see docs/retrieval.md.
 LEXICAL_WEIGHT = 0.09
-# A model places a passage nearer to a question of its own language than the same passage in another
-# one: by .11 for Chinese and .10 for English questions on xquad's parallel texts. Half of it is
+# A model places a passage nearer to a question of its own language than the same one in another
+# language: by .11 for Chinese and .10 for English questions on xquad's parallel texts. Half of it is
 # given back: on both languages' passages in one collection that costs no question its right
 # passage, and on the development questions the reciprocal rank of the evidence rose from .69 to .82.
 LANGUAGE_GAP = 0.05
@@ -55,7 +55,7 @@ class Retriever:
     store: Store
     lexical: LexicalIndex
     embedder: Embedder
-    aliases: Aliases = Aliases()
+    aliases: Aliases
 
     def query(self, text: str) -> Query:
         """Prepares a question: its language, its terms, and its names as the corpus spells them."""

@@ -10,75 +10,21 @@ SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _CLOSERS = "\"'”’»›)）]】」』》"
 # Western punctuation needs a following blank; Chinese needs none.
 _END = re.compile(
-    rf"(?:(?P<western>[.!?…]+)[{re.escape(_CLOSERS)}]*[{SUPERSCRIPT}]*[{re.escape(_CLOSERS)}]*"
+    rf"(?:(?<![.!?…])(?P<western>[.!?…]++)(?:[{re.escape(_CLOSERS)}]|[ \xa0\u202f]»)*+"
+    rf"(?:[{SUPERSCRIPT}]++[{re.escape(_CLOSERS)}]*+)?"
     rf"(?=\s|$)|[。！？；]+[{re.escape(_CLOSERS)}]*[{SUPERSCRIPT}]*)"
 )
 _LAST_WORD = re.compile(r"(?:^|[\s(\[“‘«\"'])((?:[^\W\d_]\.)*[^\W\d_]+)$")
 _ABBREVIATIONS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "st",
-        "no",
-        "nos",
-        "vol",
-        "vols",
-        "fig",
-        "figs",
-        "eq",
-        "ch",
-        "sec",
-        "al",
-        "etc",
-        "cf",
-        "vs",
-        "viz",
-        "approx",
-        "dept",
-        "est",
-        "e.g",
-        "i.e",
-        "u.s",
-        "u.k",
-        "e.u",
-        "u.n",
-        "a.m",
-        "p.m",
-        "ph.d",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sept",
-        "sep",
-        "oct",
-        "nov",
-        "dec",
-        "m",
-        "mm",
-        "mme",
-        "mlle",
-        "art",
-        "p",
-        "pp",
-        "sr",
-        "sra",
-        "srta",
-        "ud",
-        "uds",
-        "núm",
-        "pág",
-        "págs",
-        "av",
-        "ee.uu",
-    ]
+    "mr mrs ms dr prof gov sen lt mt st al etc cf vs viz approx dept "  # noqa: SIM905  read as words
+    "e.g i.e u.s u.k e.u u.n a.m p.m m mm mme mlle sr sra srta uds av ee ee.uu".split()
 )
+# Words of their own in one of the languages, but before a number.
+_BEFORE_NUMBERS = frozenset(
+    "no nos vol vols fig figs eq ch sec art p pp núm pág págs est ud "  # noqa: SIM905
+    "jan feb mar apr jun jul aug sept sep oct nov dec".split()
+)
+_NUMBER = re.compile(r"[\s*_]*\d")  # also "No. **1863**"
 _STARTS_LOWER = re.compile(r"\s*[a-zà-öø-ÿ]")
 # A final "Inc." can end a sentence, so it does unless what follows is lower case.
 _ENDS_FINISHED = re.compile(rf"[.!?…。！？；][{re.escape(_CLOSERS)}]*[{SUPERSCRIPT}]*\s*$")
@@ -112,6 +58,8 @@ def _goes_on(text: str, match: re.Match[str]) -> bool:
     if word is None:
         return False
     name = word[1]
+    if name.lower() in _BEFORE_NUMBERS and _NUMBER.match(text, match.end()):
+        return True
     return name.lower() in _ABBREVIATIONS or (len(name) == 1 and name.isupper())
 
 

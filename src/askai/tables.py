@@ -17,6 +17,7 @@ def cells(row: str) -> list[str]:
             parts = parts[1:]
         if parts and not parts[-1].strip():
             parts = parts[:-1]
+        parts = [part.replace(r"\|", "|") for part in parts]
     return [_SPACE.sub(" ", part).strip() for part in parts]
 
 

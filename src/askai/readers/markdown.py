@@ -1,6 +1,8 @@
 """Markdown (CommonMark with tables), quoted as it is written."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
@@ -9,9 +11,14 @@ from markdown_it.token import Token
 from askai.language import parts
 from askai.readers import Reading
 from askai.readers.decoding import decode
-from askai.readers.structure import Block, by_its_look, finish
+from askai.readers.structure import Block, by_its_look, finish, is_note
 from askai.records import MarkKind
 
+# A UTF-8 mark, and the settings that many sites keep above the text.
+_FRONT = re.compile(
+    r"\A\ufeff?(?:---[ \t]*(?:\r\n?|\n)(?=[\w-]+:).*?(?:\r\n?|\n)---[ \t]*(?=[\r\n]|\Z))?",
+    re.DOTALL,
+)
 _LEAVES: dict[str, MarkKind] = {
     "heading_open": "heading",
     "paragraph_open": "paragraph",
@@ -46,18 +53,43 @@ def _blocks(text: str) -> list[Block]:
     at = 0  # the first line that no block holds yet
     # The parser reads \r\n and \r as \n, line for line, so its line numbers are ours.
     for begin, end, kind, label, level in _leaves(
-        MarkdownIt("commonmark").enable("table").parse(text)
+        MarkdownIt("commonmark").enable("table").disable("inline").parse(_FRONT.sub(_blanked, text))
     ):
         if begin < at:
             continue
         blocks += _plain(text, starts, at, begin)
+        if kind == "paragraph" and is_note(text[starts[begin] : starts[begin + 1]]):
+            blocks += _notes(text, starts, begin, end)
+            at = end
+            continue
         block = _cut(text, starts, begin, end)
         if block is not None:
             shaped = Block(block.start, block.end, block.text, kind=kind, label=label, level=level)
             blocks.append(by_its_look(shaped) if kind == "paragraph" else shaped)
         at = end
     blocks += _plain(text, starts, at, len(starts) - 1)
-    return blocks
+    return [
+        # "Table 2 shows that …"
+        replace(block, kind="paragraph", label="")
+        if block.kind == "table_title" and (after is None or after.kind != "table_header")
+        else block
+        for block, after in zip(blocks, [*blocks[1:], None], strict=True)
+    ]
+
+
+def _blanked(match: re.Match[str]) -> str:
+    return "\n" * len(re.findall(r"\r\n?|\n", match[0]))
+
+
+def _notes(text: str, starts: list[int], begin: int, end: int) -> Iterator[Block]:
+    """Notes on lines that follow each other, which the parser takes for one paragraph."""
+    first = begin
+    for line in range(begin + 1, end + 1):
+        if line == end or is_note(text[starts[line] : starts[line + 1]]):
+            block = _cut(text, starts, first, line)
+            if block is not None:
+                yield by_its_look(block)
+            first = line
 
 
 def _leaves(tokens: list[Token]) -> Iterator[tuple[int, int, MarkKind, str, int]]:
@@ -96,7 +128,7 @@ def _plain(text: str, starts: list[int], begin: int, end: int) -> Iterator[Block
 
 def _cut(text: str, starts: list[int], begin: int, end: int) -> Block | None:
     piece = text[starts[begin] : starts[min(end, len(starts) - 1)]]
-    stripped = piece.strip("\ufeff \t\r\n\f\v\xa0\u3000")
+    stripped = piece.strip().strip("\ufeff").strip()
     if not stripped:
         return None
     start = starts[begin] + piece.index(stripped)

@@ -66,7 +66,7 @@ def _blocks(text: str) -> Iterator[Block]:
     """Lines, or whole paragraphs where a run of lines was wrapped at a fixed width."""
     run: list[re.Match[str]] = []
     for match in _LINE.finditer(text):
-        if not match[0].strip("\ufeff \t\f\v\xa0\u3000"):
+        if not match[0].replace("\ufeff", "").strip():
             continue
         if run and _blank_between(text, run[-1].end(), match.start()):
             yield from _run(run)
@@ -121,9 +121,10 @@ def _classified(blocks: list[Block]) -> list[Block]:
     tables = 0
     stars = any(_STAR_REFERENCE.search(block.text) for block in blocks)
     for i, block in enumerate(blocks):
-        tabs = block.text.count("\t")
+        tabs = block.text.count("\t") if columns else block.text.strip().count("\t")
         following = blocks[i + 1] if i + 1 < len(blocks) else None
-        if tabs and (columns or (following is not None and following.text.count("\t") == tabs)):
+        # A row has fewer tabs than its header where its last cells are empty.
+        if tabs and (columns or (following and 1 <= following.text.count("\t") <= tabs)):
             if not columns:
                 if not (found and found[-1].kind == "table_title"):
                     tables += 1
@@ -141,6 +142,10 @@ def _classified(blocks: list[Block]) -> list[Block]:
             if following is None or not following.text.count("\t"):
                 found[-1] = block  # "Table 2 shows that …"
     return found
+
+
+def is_note(line: str) -> bool:
+    return bool(_NOTE.match(line))
 
 
 def by_its_look(block: Block, *, star: bool = False) -> Block:  # noqa: PLR0911  one per look
@@ -245,11 +250,16 @@ def _tables(blocks: list[Block]) -> Iterator[Mark]:
 
 
 def _references(text: str, blocks: list[Block]) -> Iterator[Mark]:
-    """The first place outside the notes that carries each note's mark."""
-    wanted = {block.label for block in blocks if block.kind == "footnote"}
-    for block in blocks:
-        if not wanted:
-            return
+    """The first place that carries each note's mark, since the last note with the same mark."""
+    labels = {block.label for block in blocks if block.kind == "footnote"}
+    found: dict[str, Mark] = {}
+    missing: set[str] = set()  # labels of notes that come before their mark
+    for block in blocks if labels else ():
+        if block.kind == "footnote" and not block.continues:
+            if block.label in found:
+                yield found.pop(block.label)
+            else:
+                missing.add(block.label)
         offset = 0
         if block.kind == "footnote":
             own = _NOTE.match(block.text)
@@ -257,11 +267,10 @@ def _references(text: str, blocks: list[Block]) -> Iterator[Mark]:
         for match in _REFERENCE.finditer(text, block.start + offset, block.end):
             label = match[0].strip("[^]").translate(_PLAIN_DIGITS)
             unit = _UNIT_BEFORE.search(text[max(block.start, match.start() - 6) : match.start()])
-            if label in wanted and not unit:
-                wanted.remove(label)
-                yield Mark("reference", match.start(), match.end(), label)
-        if "*" in wanted and block.kind != "footnote":
+            if label in labels and not unit:
+                found.setdefault(label, Mark("reference", match.start(), match.end(), label))
+        if "*" in labels and block.kind != "footnote":
             star = _STAR_REFERENCE.search(text, block.start, block.end)
             if star:
-                wanted.remove("*")
-                yield Mark("reference", star.start(), star.end(), "*")
+                found.setdefault("*", Mark("reference", star.start(), star.end(), "*"))
+    yield from (mark for label, mark in found.items() if label in missing)
