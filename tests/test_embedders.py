@@ -219,17 +219,6 @@ def test_e5_finds_across_languages(e5: SentenceTransformerEmbedder) -> None:
 
 
 @pytest.mark.model
-def test_progress_counts_passages(e5: SentenceTransformerEmbedder) -> None:
-    seen: list[int] = []
-    e5.progress = seen.append
-    e5.embed_passages([f"text {i}" for i in range(40)])
-    assert seen == [16, 32, 40]
-    e5.progress = None
-    e5.embed_passages(["text"])
-    assert seen == [16, 32, 40]
-
-
-@pytest.mark.model
 def test_several_threads_may_share_a_model(e5: SentenceTransformerEmbedder) -> None:
     texts = [f"question {i} {'and more ' * i}" for i in range(12)]
     with ThreadPoolExecutor(4) as pool:

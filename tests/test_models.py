@@ -23,7 +23,6 @@ from askai.embedders.sentence_transformers import (
     SentenceTransformerEmbedder,
     folder_dim,
     folder_max_tokens,
-    stamped_sha256,
 )
 from askai.errors import ModelError
 
@@ -228,24 +227,6 @@ def test_the_fingerprint_follows_the_default_prompts(tmp_path: Path) -> None:
     names = ("a-model", "an-e5-model")
     prints = {SentenceTransformerEmbedder(folder, name=name).fingerprint for name in names}
     assert len(prints) == 2
-
-
-def test_a_hash_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
-    file, cache = tmp_path / "file", tmp_path / "cache"
-    file.write_bytes(b"one")
-    first = stamped_sha256(file, cache)
-    (note,) = (cache / "checksums").iterdir()
-    assert first == stamped_sha256(file, cache) == json.loads(note.read_text())["sha256"]
-    note.write_text("{cut sho")
-    assert stamped_sha256(file, cache) == first
-    file.write_bytes(b"more")
-    assert stamped_sha256(file, cache) != first
-
-
-def test_a_hash_without_a_cache_to_write(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(b"one")
-    assert len(stamped_sha256(file, file / "not a folder")) == 64
 
 
 @pytest.mark.parametrize(

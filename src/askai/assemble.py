@@ -39,7 +39,7 @@ class Askai:
 
 
 def open_corpus(settings: Settings) -> Corpus:
-    return Corpus.open(settings.corpus_dir, max_bytes=int(settings.max_file_mb * 1_000_000))
+    return Corpus.open(settings.corpus_dir, max_bytes=settings.max_file_bytes)
 
 
 def recipe(settings: Settings, *, notify: Notify = lambda _: None) -> Recipe:

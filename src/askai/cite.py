@@ -6,6 +6,7 @@ from pathlib import Path
 
 from askai.errors import UsageError
 from askai.records import Citation, Document, Evidence, Source
+from askai.tables import cells
 
 _FRAGMENT = re.compile(r"char=(\d+)-(\d+)|page=(\d+)")
 _AROUND = 300  # characters shown on each side
@@ -47,6 +48,15 @@ def parse_place(place: str) -> tuple[str, str]:
     return path, fragment
 
 
+def path_in(corpus: Path, source: str) -> str:
+    """A source as the corpus names it, from that or from a path that a user can open."""
+    for path in (Path(source), corpus / source):
+        whole = path.resolve()
+        if whole.is_file() and whole.is_relative_to(corpus.resolve()):
+            return whole.relative_to(corpus.resolve()).as_posix()
+    raise UsageError(f"No source {source!r} in {corpus}; `askai status` says what is indexed.")
+
+
 def show(document: Document, fragment: str) -> Context:
     """The place of a document that a fragment names; raises UsageError when there is none."""
     start, end = _span(document, fragment)
@@ -69,6 +79,20 @@ def shown_path(path: str, *, corpus: Path, folder: Path) -> str:
     whole = (corpus / path).resolve()
     base = folder.resolve()
     return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else whole.as_posix()
+
+
+def row_header(document: Document, start: int) -> tuple[str, ...]:
+    """The column names from the cell at `start` on; none outside a table's rows."""
+    header = ""
+    for mark in document.marks:
+        if mark.start > start:
+            break
+        if mark.kind == "table_header":
+            header = document.text[mark.start : mark.end].splitlines()[0]
+        elif mark.kind == "table_row" and mark.start <= start < mark.end:
+            before = document.text[mark.start : start]
+            return tuple(cells(header))[before.count("\t") :]
+    return ()
 
 
 def _span(document: Document, fragment: str) -> tuple[int, int]:

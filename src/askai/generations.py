@@ -33,6 +33,7 @@ from secrets import token_hex
 from typing import IO, Any, Final, NoReturn, Self, TypeVar
 
 from askai.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexMissing, StoredIndexError
+from askai.files import sha256_of, sync_folder, write_durably
 from askai.records import Skipped
 
 if sys.platform != "win32":
@@ -41,7 +42,6 @@ if sys.platform != "win32":
 FORMAT: Final = 1  # raised whenever a generation written before could be misread
 
 CURRENT = "CURRENT"
-NEXT = "CURRENT.tmp"
 MANIFEST = "manifest.json"
 SKIPPED = "skipped.json"
 NAME = re.compile(r"g-\d{8}T\d{6}-[0-9a-f]{8}")
@@ -210,8 +210,7 @@ def _check_file(file: Path, state: FileState, *, full: bool) -> None:
         if found.st_size != state.bytes:
             _damaged(file, f"it has {found.st_size} bytes, expected {state.bytes}")
         if full or found.st_mtime_ns != state.mtime_ns:
-            with file.open("rb") as content:
-                digest = file_digest(content, "sha256").hexdigest()
+            digest = sha256_of(file)
             if digest != state.sha256:
                 _damaged(file, f"its SHA-256 is {digest}, expected {state.sha256}")
     except OSError as error:
@@ -338,14 +337,13 @@ class Building:
             },
         )
         content = json.dumps(asdict(manifest), ensure_ascii=False, indent=1)
-        _write(self.path / MANIFEST, content)
+        write_durably(self.path / MANIFEST, content)
         for folder in (*(f for f in self.path.rglob("*") if f.is_dir()), self.path):
-            _fsync_folder(folder)
+            sync_folder(folder)
         self.path = self.path.rename(self._index_dir / self.name)
-        _fsync_folder(self._index_dir)
-        _write(self._index_dir / NEXT, f"{self.name}\n")
-        (self._index_dir / NEXT).replace(self._index_dir / CURRENT)
-        _fsync_folder(self._index_dir)
+        sync_folder(self._index_dir)
+        write_durably(self._index_dir / CURRENT, f"{self.name}\n")
+        sync_folder(self._index_dir)
         with suppress(OSError):  # what is left is for the next writer
             _prune(self._index_dir)
         return manifest
@@ -357,7 +355,6 @@ class Building:
                 return
         for path in (self.path, self._index_dir / self.name):
             shutil.rmtree(path, ignore_errors=True)
-        (self._index_dir / NEXT).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -365,7 +362,7 @@ def writing(index_dir: Path) -> Iterator[Building]:
     """A new generation to fill and to `commit`, under the writer's lock.
 
     Whatever ends the block before the commit, the index stays as it was. Raises IndexLocked when
-    another process is writing, StoredIndexError when the disk is full or the folder cannot be written.
+    another process is writing, StoredIndexError when the disk is full or writing is forbidden.
     """
     with _os_errors_explained(index_dir):
         index_dir.mkdir(parents=True, exist_ok=True)
@@ -396,7 +393,7 @@ def _writer_lock(index_dir: Path) -> Iterator[None]:
             "host": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        _write(holder, json.dumps(me))
+        holder.write_text(json.dumps(me), "utf-8")
         yield
     finally:
         holder.unlink(missing_ok=True)
@@ -450,25 +447,6 @@ def _state(file: Path) -> FileState:
     return FileState(sha256=digest, bytes=found.st_size, mtime_ns=found.st_mtime_ns)
 
 
-def _write(path: Path, text: str) -> None:
-    with path.open("wb") as file:
-        # The name of a file need not be text: Python has its stray bytes as lone surrogates.
-        file.write(text.encode("utf-8", "surrogatepass"))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _fsync_folder(path: Path) -> None:
-    """Makes the names in a folder last; Windows cannot open one."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -510,7 +488,7 @@ def _inside(filename: Any, folder: Path) -> bool:
 def write_skipped(generation: Path, skipped: Iterable[Skipped]) -> None:
     """Writes skipped.json into a generation's folder."""
     rows = [asdict(item) for item in skipped]
-    _write(generation / SKIPPED, json.dumps(rows, ensure_ascii=False, indent=1))
+    write_durably(generation / SKIPPED, json.dumps(rows, ensure_ascii=False, indent=1))
 
 
 def read_skipped(generation: Path) -> list[Skipped]:

@@ -1,6 +1,5 @@
 """From a folder of documents to a generation of the index."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +9,8 @@ from typing import Any
 
 from askai import chunking, tokens
 from askai.catalog import Catalog, CatalogWriter
-from askai.corpus import SOURCES, Corpus, CorpusFile, Listing
+from askai.changes import changes_since, description_digest
+from askai.corpus import Corpus, Listing
 from askai.embedders import Embedder
 from askai.errors import CorpusError, ReadError, StoredIndexError
 from askai.evidence import unit_texts
@@ -57,22 +57,8 @@ class Recipe:
             "chunking": {"version": chunking.VERSION, "tokens": self.chunk_tokens},
             "tokens": tokens.VERSION,
             "readers": {name: load("reader", READERS, name).version for name in sorted(READERS)},
-            "descriptions": _digest(corpus.folder / SOURCES),
+            "descriptions": description_digest(corpus),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """How the folder differs from what a generation was made from; paths."""
-
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
-    descriptions: bool = False  # sources.toml
-
-    @property
-    def count(self) -> int:
-        return len(self.added) + len(self.changed) + len(self.removed) + self.descriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,37 +71,6 @@ class IndexReport:
     chunks: int
     skipped: tuple[Skipped, ...]
     seconds: float
-
-
-def changes_since(
-    corpus: Corpus, manifest: Manifest, skipped: Sequence[Skipped], listing: Listing
-) -> Changes:
-    """Compares sizes and times, and contents only where a time alone differs."""
-    known = {state.path: state for state in manifest.sources}
-    unread = {skip.path: (skip.bytes, skip.mtime_ns) for skip in skipped}
-    added, changed = [], []
-    for file in listing.files:
-        state = known.pop(file.path, None)
-        if state is None:
-            if unread.get(file.path) != (file.bytes, file.mtime_ns):
-                added.append(file.path)
-        elif not _is_same(corpus, file, state):
-            changed.append(file.path)
-    descriptions = manifest.settings.get("descriptions") != _digest(corpus.folder / SOURCES)
-    return Changes(tuple(added), tuple(changed), tuple(sorted(known)), descriptions)
-
-
-def _is_same(corpus: Corpus, file: CorpusFile, state: SourceState) -> bool:
-    if file.bytes != state.bytes:
-        return False
-    return file.mtime_ns == state.mtime_ns or _digest(corpus.folder / file.path) == state.sha256
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 def build(

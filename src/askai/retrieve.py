@@ -19,10 +19,10 @@ from askai.tokens import content_tokens, folded, is_han, tokens
 
 # What a full lexical match is worth in cosine: measured on development data, see docs/retrieval.md.
 LEXICAL_WEIGHT = 0.09
-# A model places a passage nearer to a question of its own language than the same one in another
-# language: by .11 for Chinese and .10 for English questions on xquad's parallel texts. Half of it is
-# given back: on both languages' passages in one collection that costs no question its right
-# passage, and on the development questions the reciprocal rank of the evidence rose from .69 to .82.
+# A model places a passage nearer to a question of its own language than to one of another: by .11
+# for Chinese and .10 for English questions on xquad's parallel texts. Half of it is given back:
+# with both languages' passages in one collection that costs no question its right passage, and on
+# the development questions the reciprocal rank of the evidence rose from .69 to .82.
 LANGUAGE_GAP = 0.05
 _DEPTH = 50  # candidates of each leg
 

@@ -4,16 +4,14 @@ An unknown key is an error that names it: a misspelt setting that is ignored is 
 """
 
 import hashlib
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from askai.errors import SettingsError
+from askai.files import cache_dir
 
 FILE = "askai.toml"
 _OTHER_VARIABLES = frozenset({"ASKAI_CACHE"})  # read where the cache is, before any settings
@@ -46,6 +44,10 @@ class Settings:
         return Path(self.corpus).expanduser()
 
     @property
+    def max_file_bytes(self) -> int:
+        return int(self.max_file_mb * 1_000_000)
+
+    @property
     def index_dir(self) -> Path:
         """`index/` beside a folder named `corpus`; for any other folder one in the user's cache,
         so that a question from anywhere finds it and nobody's documents gain files."""
@@ -57,11 +59,6 @@ class Settings:
         whole = corpus.resolve()
         name = f"{whole.name}-{hashlib.sha256(str(whole).encode()).hexdigest()[:8]}"
         return cache_dir() / "indexes" / name
-
-
-def cache_dir() -> Path:
-    """Where assembled models and the indexes of folders elsewhere are kept."""
-    return Path(os.environ.get("ASKAI_CACHE") or platformdirs.user_cache_dir("askai"))
 
 
 def load_settings(

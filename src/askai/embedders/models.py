@@ -7,7 +7,7 @@ Only the last one uses the network, and only when nothing before it fits.
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, entry_points, version
@@ -21,9 +21,9 @@ from askai.embedders.sentence_transformers import (
     SentenceTransformerEmbedder,
     folder_dim,
     is_model_folder,
-    stamped_sha256,
 )
 from askai.errors import ModelError
+from askai.files import stamped_sha256
 from askai.seams import load
 
 DEFAULT = packaged_e5.NAME
@@ -36,8 +36,6 @@ _MINILM_BYTES = 90_868_376
 _MINILM_DIM = 384
 _MINILM_MAX_TOKENS = 256
 _HUB_OWNERS = {packaged_e5.NAME: "intfloat", _MINILM: "sentence-transformers"}
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +55,18 @@ class ModelInfo:
     install: str = ""  # the command that brings it, when it is not installed
 
 
-def resolve(
-    reference: str,
-    *,
-    notify: Notify = lambda _: None,
-    progress: Progress | None = None,
-) -> Embedder:
+def resolve(reference: str, *, notify: Notify = lambda _: None) -> Embedder:
     """The embedder that a reference means, see the module's head for the order.
 
     A model's weights are checked and loaded when the first vector is asked for. `notify` is told
-    what takes time, `progress` the number of passages embedded so far. Raises ModelError naming
-    what was looked for and what to do.
+    what takes time. Raises ModelError naming what was looked for and what to do.
     """
     if reference == "hashing":
         return HashingEmbedder()
     folder = _local_folder(reference)
     if folder is not None:
-        return SentenceTransformerEmbedder(folder, progress=progress)
-    packaged = _packaged(reference, notify, progress)
+        return SentenceTransformerEmbedder(folder)
+    packaged = _packaged(reference, notify)
     if packaged is not None:
         return packaged
     if reference in {point.name for point in entry_points(group=f"askai.{SEAM}")}:
@@ -82,7 +74,7 @@ def resolve(
         return plugin
     repository = _repository(reference)
     snapshot = _snapshot(repository) or _download(repository, reference, notify)
-    return SentenceTransformerEmbedder(snapshot, name=repository, progress=progress)
+    return SentenceTransformerEmbedder(snapshot, name=repository)
 
 
 def available() -> list[ModelInfo]:
@@ -203,7 +195,7 @@ def _local_folder(reference: str) -> Path | None:
     return None
 
 
-def _packaged(reference: str, notify: Notify, progress: Progress | None) -> Embedder | None:
+def _packaged(reference: str, notify: Notify) -> Embedder | None:
     """The model that an installed package carries under this name, if one does."""
     owner, _, name = reference.rpartition("/")
     if owner not in {"", _HUB_OWNERS.get(name)}:
@@ -211,9 +203,9 @@ def _packaged(reference: str, notify: Notify, progress: Progress | None) -> Embe
     if name == packaged_e5.NAME:
         if packaged_e5.weights_path() is None and not packaged_e5.folder_path().is_dir():
             return None
-        return packaged_e5.embedder(notify=notify, progress=progress)
+        return packaged_e5.embedder(notify=notify)
     folder = _minilm_folder() if name == _MINILM else None
-    return minilm_embedder(folder, progress=progress) if folder else None
+    return minilm_embedder(folder) if folder else None
 
 
 def _minilm_folder() -> Path | None:
@@ -225,9 +217,7 @@ def _minilm_folder() -> Path | None:
     return None
 
 
-def minilm_embedder(
-    folder: Path, *, progress: Progress | None = None
-) -> SentenceTransformerEmbedder:
+def minilm_embedder(folder: Path) -> SentenceTransformerEmbedder:
     """all-MiniLM-L6-v2 from a folder whose weights are checked before the first vector."""
 
     def checked() -> Path:
@@ -248,7 +238,6 @@ def minilm_embedder(
         fingerprint=f"{_MINILM}/{_MINILM_SHA256[:12]}/fp32/1",
         dim=_MINILM_DIM,
         max_tokens=_MINILM_MAX_TOKENS,
-        progress=progress,
     )
 
 

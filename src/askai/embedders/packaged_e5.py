@@ -16,7 +16,7 @@ import shutil
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import prod
@@ -27,13 +27,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from askai.embedders.sentence_transformers import (
-    SentenceTransformerEmbedder,
-    cache_root,
-    discard,
-    sha256_of,
-)
+from askai.embedders.sentence_transformers import SentenceTransformerEmbedder
 from askai.errors import ModelError
+from askai.files import cache_dir, sha256_of, sync_folder, write_durably
 
 Notify = Callable[[str], None]
 
@@ -78,7 +74,6 @@ def embedder(
     weights: Path | None = None,
     cache: Path | None = None,
     notify: Notify = lambda _: None,
-    progress: Callable[[int], None] | None = None,
 ) -> SentenceTransformerEmbedder:
     """The default embedder; its folder is prepared when the first vector is asked for."""
     return SentenceTransformerEmbedder(
@@ -87,7 +82,6 @@ def embedder(
         fingerprint=FINGERPRINT,
         dim=DIM,
         max_tokens=MAX_TOKENS,
-        progress=progress,
     )
 
 
@@ -103,7 +97,7 @@ def weights_path() -> Path | None:
 
 def folder_path(cache: Path | None = None) -> Path:
     """Where the assembled model lies, or will lie."""
-    return (cache or cache_root()) / "models" / f"{NAME}-{WEIGHTS_SHA256[:12]}"
+    return (cache or cache_dir()) / "models" / f"{NAME}-{WEIGHTS_SHA256[:12]}"
 
 
 def model_folder(
@@ -162,12 +156,9 @@ def _damage(folder: Path) -> str | None:
 
 def _stamp(folder: Path, files: dict[str, dict[str, Any]]) -> None:
     """Remember new modification times of unaltered files; a read-only folder goes without."""
-    temporary = folder / f"{_RECORD}.{os.getpid()}"
-    try:
-        _write(temporary, [_dumps({"fingerprint": FINGERPRINT, "files": files})])
-        temporary.replace(folder / _RECORD)
-    except OSError:
-        discard(temporary)
+    record = _dumps({"fingerprint": FINGERPRINT, "files": files})
+    with suppress(OSError):
+        write_durably(folder / _RECORD, record, shared=True)
 
 
 def _read_weights(path: Path | None) -> bytes:
@@ -250,7 +241,7 @@ def _assemble(folder: Path, data: bytes, notify: Notify) -> None:
         if folder.exists():
             folder.rename(folder.with_name(f"{folder.name}.partial-{stamp}-old"))
         partial.rename(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     finally:
         _remove_leftovers(folder)
 
@@ -359,7 +350,7 @@ def _write_folder(folder: Path, weights: _Weights) -> None:
     _write(folder / _RECORD, [_dumps({"fingerprint": FINGERPRINT, "files": files})])
     for path in (*folder.iterdir(), folder):
         if path.is_dir():
-            _sync_folder(path)
+            sync_folder(path)
 
 
 def _write(path: Path, parts: Iterable[bytes]) -> dict[str, Any]:
@@ -373,16 +364,6 @@ def _write(path: Path, parts: Iterable[bytes]) -> dict[str, Any]:
         os.fsync(file.fileno())
     stat = path.stat()
     return {"sha256": digest.hexdigest(), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # Windows opens no folders; its renames are journalled
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _safetensors(tensors: list[_Tensor]) -> Iterator[bytes]:

@@ -7,20 +7,19 @@ imported when the first vector is asked for. No method of this module touches th
 import hashlib
 import json
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
 from askai.embedders import Vector, Vectors
 from askai.errors import ModelError
+from askai.files import stamped_sha256
 
 Location = Path | str | Callable[[], Path]  # a folder, or what prepares it when first needed
 
@@ -28,49 +27,6 @@ _NOT_VECTORS = {"askai-model.json", "data_config.json"}  # in the folder, withou
 _MODEL_SUFFIXES = {".json", ".txt", ".model", ".safetensors", ".bin", ".spm", ".vocab", ".bpe"}
 _OTHER_BACKENDS = {"onnx", "openvino", "coreml", "tf"}  # folders with copies for other programs
 _E5 = re.compile(r"(?<![a-z0-9])e5(?![a-z0-9])")
-
-
-def cache_root() -> Path:
-    """askai's cache folder: $ASKAI_CACHE, or the user's; it need not exist."""
-    return Path(os.environ.get("ASKAI_CACHE") or platformdirs.user_cache_dir("askai"))
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def stamped_sha256(path: Path, cache: Path | None = None) -> str:
-    """SHA-256 of a file, remembered in askai's cache for as long as its size and mtime stand.
-
-    Hashing a model takes half a second at every start. A cache that cannot be written costs that
-    time and nothing else.
-    """
-    stat = path.stat()  # before the hash: a file that changes meanwhile is hashed again next time
-    key = [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
-    note = (cache or cache_root()) / "checksums" / _short_hash(key[0])
-    try:
-        known = json.loads(note.read_text(encoding="utf-8"))
-        if known["key"] == key:
-            return str(known["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # no note yet, or one cut short: the file itself decides
-    digest = sha256_of(path)
-    temporary = note.with_name(f"{note.name}.{os.getpid()}")
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"key": key, "sha256": digest}), encoding="utf-8")
-        temporary.replace(note)
-    except OSError:
-        discard(temporary)
-    return digest
-
-
-def discard(path: Path) -> None:
-    """Remove a file, as far as the disk lets us."""
-    with suppress(OSError):
-        path.unlink()
 
 
 def is_model_folder(path: Path) -> bool:
@@ -132,15 +88,12 @@ class SentenceTransformerEmbedder:
         fingerprint: str | None = None,
         dim: int | None = None,
         max_tokens: int | None = None,
-        progress: Callable[[int], None] | None = None,
         batch_size: int = 16,
     ) -> None:
         """Reads nothing yet.
 
         What is known beforehand (name, fingerprint, dim, max_tokens) need not be read from the
-        folder, which then is asked for only with the first vector. `progress` is called with the
-        number of passages embedded so far by the running `embed_passages`; it may be replaced
-        at any time.
+        folder, which then is asked for only with the first vector.
         """
         self._location = location
         self._name = name
@@ -151,7 +104,6 @@ class SentenceTransformerEmbedder:
         self._model: Any = None
         self._folder: Path | None = None
         self._lock = threading.RLock()
-        self.progress = progress
 
     @property
     def name(self) -> str:
@@ -201,8 +153,6 @@ class SentenceTransformerEmbedder:
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
             vectors[batch] = self._encode([texts[i] for i in batch], role="document")
-            if self.progress is not None:
-                self.progress(start + len(batch))
         return vectors
 
     def embed_query(self, text: str) -> Vector:
@@ -311,7 +261,3 @@ def _json(path: Path, default: Any) -> Any:
         raise ModelError(
             f"{path} cannot be read: {error}. Expected JSON; fetch the model again."
         ) from error
-
-
-def _short_hash(text: object) -> str:
-    return hashlib.sha256(str(text).encode()).hexdigest()[:24]

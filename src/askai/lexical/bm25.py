@@ -12,7 +12,6 @@ would cost more than the question.
 
 import json
 import math
-import os
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from io import BytesIO
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askai.errors import IndexDamaged
+from askai.files import write_durably
 
 K1 = 1.2
 B = 0.75
@@ -56,9 +56,9 @@ class BM25Index:
         for name, array in _weigh(rows, column).items():
             content = BytesIO()
             np.save(content, array.astype(ARRAYS[name]), allow_pickle=False)
-            _write(path / f"{name}.npy", content.getbuffer())
+            write_durably(path / f"{name}.npy", content.getbuffer())
         listing = {"k1": K1, "b": B, "ids": ids, "terms": list(column)}
-        _write(path / "terms.json", json.dumps(listing, indent=0).encode())
+        write_durably(path / "terms.json", json.dumps(listing, indent=0))
         return cls.open(path)
 
     @classmethod
@@ -160,13 +160,3 @@ def _check(ids: Any, terms: Any, arrays: dict[str, NDArray[Any]]) -> None:
         raise ValueError("offsets.npy does not ascend")
     if len(passages) and not 0 <= passages.min() <= passages.max() < len(ids):
         raise ValueError(f"passages.npy names a passage that is not one of {len(ids)}")
-
-
-def _write(path: Path, content: bytes | memoryview) -> None:
-    """Replaces `path` as a whole, fsynced: whoever has the old file open or mapped keeps it."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

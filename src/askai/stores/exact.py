@@ -6,7 +6,6 @@ here, so that another store can use the same arithmetic.
 """
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from askai.embedders import Vector, Vectors
 from askai.errors import IndexDamaged
+from askai.files import write_durably
 
 Scores = NDArray[np.float32]  # shape (n,)
 
@@ -158,17 +158,7 @@ def read_ids(path: Path, *, count: int) -> list[str]:
 
 
 def write_ids(path: Path, ids: Sequence[str]) -> None:
-    write_durably(path.with_suffix(".ids.json"), json.dumps(ids, indent=0).encode())
-
-
-def write_durably(path: Path, content: bytes | memoryview) -> None:
-    """Replaces `path` as a whole, fsynced: whoever has the old file open or mapped keeps it."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_durably(path.with_suffix(".ids.json"), json.dumps(ids, indent=0))
 
 
 def damaged(file: Path, found: str) -> IndexDamaged:

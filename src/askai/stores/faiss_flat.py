@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from askai.embedders import Vector, Vectors
+from askai.files import write_durably
 from askai.stores.exact import (
     best,
     checked_batch,
@@ -20,7 +21,6 @@ from askai.stores.exact import (
     cosines,
     damaged,
     read_ids,
-    write_durably,
     write_ids,
 )
 

@@ -1,0 +1,60 @@
+"""What has changed in the folder of documents since an index was made from it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from askai.corpus import SOURCES, Corpus, CorpusFile, Listing
+from askai.generations import Manifest, SourceState
+from askai.records import Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How the folder differs from what a generation was made from; paths."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    descriptions: bool = False  # sources.toml
+
+    @property
+    def count(self) -> int:
+        return len(self.added) + len(self.changed) + len(self.removed) + self.descriptions
+
+
+def changes_since(
+    corpus: Corpus, manifest: Manifest, skipped: Sequence[Skipped], listing: Listing
+) -> Changes:
+    """Compares sizes and times, and contents only where a time alone differs."""
+    known = {state.path: state for state in manifest.sources}
+    unread = {skip.path: (skip.bytes, skip.mtime_ns) for skip in skipped}
+    added, changed = [], []
+    for file in listing.files:
+        state = known.pop(file.path, None)
+        if state is None:
+            if unread.get(file.path) != (file.bytes, file.mtime_ns):
+                added.append(file.path)
+        elif not _is_same(corpus, file, state):
+            changed.append(file.path)
+    described = manifest.settings.get("descriptions") != description_digest(corpus)
+    return Changes(tuple(added), tuple(changed), tuple(sorted(known)), described)
+
+
+def description_digest(corpus: Corpus) -> str:
+    """The SHA-256 of sources.toml; empty when there is none."""
+    return _digest(corpus.folder / SOURCES)
+
+
+def _is_same(corpus: Corpus, file: CorpusFile, state: SourceState) -> bool:
+    if file.bytes != state.bytes:
+        return False
+    return file.mtime_ns == state.mtime_ns or _digest(corpus.folder / file.path) == state.sha256
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

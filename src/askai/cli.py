@@ -1,0 +1,452 @@
+"""The command line: the only place that prints. Each command loads what it needs and no more."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from askai.errors import AskaiError, IndexMissing
+from askai.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from askai.indexing import IndexReport, Progress
+
+ABSTAINED = 3
+INTERRUPTED = 130  # as a shell counts a process ended by Ctrl-C
+
+# The base of its errors of usage: Typer brings its own copy of Click or uses the installed one.
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help starts in half the time
+    help=(
+        "Answers from a folder of documents, every sentence a verbatim, checkable quotation.\n\n"
+        'Start with `askai ask "Who …?"`: it indexes the folder corpus/ the first time. '
+        "Other folders: `askai --corpus DIR ask …`. Settings may also stand in askai.toml and in "
+        "ASKAI_* variables.\n\n"
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no answer in the documents (ask) or no "
+        "longer provable (verify)."
+    ),
+)
+
+CorpusOption = Annotated[
+    str | None, typer.Option("--corpus", metavar="DIR", help="Folder of documents [corpus/].")
+]
+IndexOption = Annotated[
+    str | None,
+    typer.Option(
+        "--index",
+        metavar="DIR",
+        help="Folder of the index [index/ beside corpus/; else in the user's cache].",
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Embedding model, see `askai models`."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.callback()
+def _main(
+    context: typer.Context,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    model: ModelOption = None,
+) -> None:
+    context.obj = {"corpus": corpus, "index": index, "model": model}
+
+
+def _settings(context: typer.Context, **options: Any) -> Settings:
+    """Settings by the options of the command, or else by those before it."""
+    merged = {**context.obj, **{k: v for k, v in options.items() if v is not None}}
+    return load_settings(folder=Path.cwd(), environment=os.environ, options=merged)
+
+
+@app.command()
+def index(
+    context: typer.Context,
+    *,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    model: ModelOption = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build anew even if nothing has changed.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Builds the index of the corpus, or brings it up to date.
+
+    Nothing is done when nothing has changed. While it builds, the last index answers; whatever
+    interrupts it, that one stays.
+    """
+    settings = _settings(context, corpus=corpus, index=index, model=model)
+    report = _index(settings, rebuild=rebuild)
+    from askai import output, render  # noqa: PLC0415
+
+    names = {"corpus": str(settings.corpus_dir), "index": str(settings.index_dir)}
+    if as_json:
+        _print_json(output.index_object(report, **names))
+    else:
+        _print(render.index_report(report, **names))
+
+
+@app.command()
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
+    *,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    model: ModelOption = None,
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, max=100, help="Passages given in the JSON [10].")
+    ] = None,
+    writer: Annotated[
+        str | None, typer.Option("--writer", help="What words the answer [extractive].")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answers a question with citations, or says that the documents do not answer it, and why.
+
+    Questions may be in English, Chinese, French or Spanish, whatever the documents are in. Exit
+    code 3 means that there is no answer. Keep the JSON to prove the answer later with
+    `askai verify`.
+    """
+    settings = _settings(
+        context, corpus=corpus, index=index, model=model, passages=k, writer=writer
+    )
+    from askai.answer import cleaned  # noqa: PLC0415
+
+    cleaned(question)  # a question that is none is refused before anything is built or loaded
+    _index_if_missing(settings)
+    from askai import output, render  # noqa: PLC0415
+    from askai.assemble import open_askai  # noqa: PLC0415
+
+    with open_askai(settings, notify=_notify) as askai:
+        _warn_if_changed(settings)
+        found = askai.answerer.ask(question, k=settings.passages)
+        if as_json:
+            _print_json(
+                output.answer_object(
+                    found,
+                    manifest=askai.manifest,
+                    embedder=askai.embedder.name,
+                    shown=_shown(settings),
+                )
+            )
+        else:
+            _print(render.answer(found, shown=_shown(settings)))
+    if found.status == "abstained":
+        raise typer.Exit(ABSTAINED)
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="A question or some words, in quotes.")],
+    *,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    model: ModelOption = None,
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, max=100, help="How many passages [10].")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show the rank and score that each leg gave.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Finds passages, best first, and with --explain says why they rank so."""
+    settings = _settings(context, corpus=corpus, index=index, model=model, passages=k)
+    from askai.answer import cleaned  # noqa: PLC0415
+
+    text = cleaned(query)
+    _index_if_missing(settings)
+    from askai import output, render  # noqa: PLC0415
+    from askai.assemble import open_askai  # noqa: PLC0415
+
+    with open_askai(settings, notify=_notify) as askai:
+        _warn_if_changed(settings)
+        hits = askai.retriever.search(askai.retriever.query(text), settings.passages)
+        if as_json:
+            _print_json(
+                output.passages_object(
+                    query,
+                    hits,
+                    manifest=askai.manifest,
+                    embedder=askai.embedder.name,
+                    shown=_shown(settings),
+                )
+            )
+        else:
+            _print(render.passages(hits, shown=_shown(settings), explain=explain))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    place: Annotated[
+        str, typer.Argument(metavar="SOURCE[#char=A-B|#LABEL]", help="As an answer prints it.")
+    ],
+    *,
+    corpus: CorpusOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prints a citation in its context, between » and «.
+
+    For example: askai show "corpus/report.txt#char=120-180", or by label: "…#¶33", "…#note-13".
+    """
+    settings = _settings(context, corpus=corpus)
+    from askai import cite, output, render  # noqa: PLC0415
+    from askai.assemble import open_corpus  # noqa: PLC0415
+
+    source, fragment = cite.parse_place(place)
+    opened = open_corpus(settings)
+    found = cite.show(opened.read(cite.path_in(opened.folder, source)), fragment)
+    if as_json:
+        _print_json(output.context_object(found, shown=_shown(settings)))
+    else:
+        _print(render.context(found, shown=_shown(settings)))
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="ANSWER.json", help="From `ask --json`.")],
+    *,
+    corpus: CorpusOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Proves an answer again: each quote same, moved, changed or gone; each sentence its quotes.
+
+    Exit code 3 means that something can no longer be proved.
+    """
+    settings = _settings(context, corpus=corpus)
+    from askai import output, render  # noqa: PLC0415
+    from askai import verify as proving  # noqa: PLC0415
+    from askai.assemble import open_corpus  # noqa: PLC0415
+
+    answer = proving.load_answer(file)
+    folders = (Path.cwd(), file.parent)
+    found = proving.verify(answer, corpus=open_corpus(settings), folders=folders)
+    if as_json:
+        _print_json(output.verification_object(found))
+    else:
+        _print(render.verification(found))
+    if not found.provable:
+        raise typer.Exit(ABSTAINED)
+
+
+@app.command("eval")
+def evaluate(
+    context: typer.Context,
+    *,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    model: ModelOption = None,
+    gold: Annotated[Path, typer.Option("--gold", metavar="FILE", help="Gold questions.")] = Path(
+        "evals/gold.jsonl"
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Asks the gold questions and prints what was found, answered, refused and cited.
+
+    By language, by kind and by half: nothing is tuned on the test half.
+    """
+    settings = _settings(context, corpus=corpus, index=index, model=model)
+    if not gold.is_file():
+        from askai.errors import GoldError  # noqa: PLC0415
+
+        raise GoldError(f"No file {gold}; name the gold questions with --gold FILE.")
+    _index_if_missing(settings)
+    from askai import evaluate as evaluation  # noqa: PLC0415
+    from askai.assemble import open_askai  # noqa: PLC0415
+    from askai.gold import load_gold  # noqa: PLC0415
+
+    with open_askai(settings, notify=_notify) as askai:
+        texts = {s.path: askai.catalog.document(s.path).text for s in askai.catalog.sources()}
+        items = load_gold(gold, texts=texts)
+        with _progress() as tell:
+            found = evaluation.evaluate(
+                items,
+                ask=lambda question: askai.answerer.ask(question, k=evaluation.CUTOFFS[-1]),
+                texts=texts,
+                done=lambda n: tell("asking", n, len(items)),
+            )
+    if as_json:
+        _print_json(evaluation.to_dict(found))
+    else:
+        _print(evaluation.render(found))
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    *,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prints what is indexed, from what, when, with which model, and what has changed since."""
+    settings = _settings(context, corpus=corpus, index=index)
+    from askai import output, render  # noqa: PLC0415
+
+    manifest, changes, left_out = _state(settings)
+    names = {"corpus": str(settings.corpus_dir), "index": str(settings.index_dir)}
+    if as_json:
+        _print_json(
+            output.status_object(manifest, changes, left_out, model=settings.model, **names)
+        )
+    else:
+        _print(render.status(manifest, changes, left_out, **names))
+
+
+@app.command()
+def models(context: typer.Context, *, as_json: JsonOption = False) -> None:
+    """Lists the embedding models that are here or can be had: origin, size, licence, languages.
+
+    Any sentence-transformers model can be set: a folder, a name listed here, or a name on the hub.
+    """
+    _settings(context)
+    from askai import output, render  # noqa: PLC0415
+    from askai.embedders.models import available  # noqa: PLC0415
+
+    if as_json:
+        _print_json(output.models_object(available()))
+    else:
+        _print(render.models(available()))
+
+
+def _index(settings: Settings, *, rebuild: bool) -> "IndexReport":
+    from askai.assemble import open_corpus, recipe  # noqa: PLC0415
+    from askai.indexing import build  # noqa: PLC0415
+
+    corpus = open_corpus(settings)
+    with _progress() as tell:
+        return build(
+            corpus,
+            settings.index_dir,
+            recipe(settings, notify=_notify),
+            rebuild=rebuild,
+            progress=tell,
+        )
+
+
+def _index_if_missing(settings: Settings) -> None:
+    """The first question builds the index; later changes wait for `askai index`."""
+    from askai.generations import read_manifest  # noqa: PLC0415
+
+    try:
+        read_manifest(settings.index_dir)
+    except IndexMissing:
+        _notify(f"No index in {settings.index_dir} yet: indexing {settings.corpus_dir}.")
+        _index(settings, rebuild=False)
+
+
+def _state(settings: Settings) -> tuple[Any, Any, Any]:
+    """(manifest, changes since, skipped files), with nothing heavy loaded."""
+    from askai.changes import changes_since  # noqa: PLC0415
+    from askai.corpus import Corpus  # noqa: PLC0415
+    from askai.generations import read_manifest, read_skipped  # noqa: PLC0415
+
+    manifest = read_manifest(settings.index_dir)
+    skipped = read_skipped(settings.index_dir / manifest.generation)
+    corpus = Corpus.open(settings.corpus_dir, max_bytes=settings.max_file_bytes)
+    return manifest, changes_since(corpus, manifest, skipped, corpus.list()), skipped
+
+
+def _warn_if_changed(settings: Settings) -> None:
+    _, changes, _ = _state(settings)
+    if changes.count:
+        files = "file has" if changes.count == 1 else "files have"
+        _notify(f"{changes.count} {files} changed since the index was made; run `askai index`.")
+
+
+def _shown(settings: Settings) -> Callable[[str], str]:
+    from askai.cite import shown_path  # noqa: PLC0415
+
+    folder = Path.cwd()
+    return lambda path: shown_path(path, corpus=settings.corpus_dir, folder=folder)
+
+
+@contextmanager
+def _progress() -> Iterator["Progress"]:
+    """Bars with the time left on a terminal, a line for each stage elsewhere; on stderr."""
+    if not sys.stderr.isatty():
+        seen: set[str] = set()
+
+        def tell_lines(stage: str, done: int, total: int) -> None:
+            if stage not in seen:
+                seen.add(stage)
+                _notify(f"{stage.capitalize()} {total - done} …")
+
+        yield tell_lines
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield tell
+
+
+def _notify(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    print(text)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def main() -> NoReturn:
+    """The console script: one line for each expected failure, and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without UTF-8 gets question marks, not a traceback.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _notify("Stopped. The index is as it was.")
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except AskaiError as error:
+        _notify(f"askai: {error}")
+        code = error.exit_code
+    except _USAGE_ERROR as error:
+        error.show()  # type: ignore[attr-defined]
+        code = error.exit_code  # type: ignore[attr-defined]
+    except MemoryError:
+        _notify("askai: not enough memory; close other programs or use smaller files.")
+        code = 1
+    raise SystemExit(code if isinstance(code, int) else 0)

@@ -1,0 +1,180 @@
+"""Records as a person reads them in a terminal: plain, with nothing a document could misuse."""
+
+from __future__ import annotations  # names of types whose modules are too heavy for `status`
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from askai.records import Answer, Citation, Hit, Skipped
+
+if TYPE_CHECKING:
+    from askai.changes import Changes
+    from askai.cite import Context
+    from askai.embedders.models import ModelInfo
+    from askai.generations import Manifest
+    from askai.indexing import IndexReport
+    from askai.verify import Verification
+
+ShownPath = Callable[[str], str]
+_SHOWN_SKIPS = 10
+
+
+def safe(text: str) -> str:
+    """The text without characters that move the cursor, colour, hide or reorder it."""
+    return "".join(c if c == "\n" or not _is_control(c) else " " for c in text)
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn")
+
+
+def _line(text: str) -> str:
+    return " ".join(safe(text).split())
+
+
+def answer(found: Answer, *, shown: ShownPath) -> str:
+    """The answer and its citations, or the reason for none and what comes closest."""
+    if found.abstention is None:
+        sentences = {n: s.text for s in found.sentences for n in s.citations}
+        cited = [_citation(c, shown, said=sentences[c.n]) for c in found.citations]
+        return "\n".join([safe(found.text or ""), "", *cited])
+    lines = [safe(found.abstention.reason)]
+    if found.abstention.closest:
+        lines += ["", "What comes closest:"]
+        lines += [_citation(c, shown, said="") for c in found.abstention.closest]
+    if found.abstention.unreadable:
+        lines += ["", "Files that could not be read, and might say it:"]
+        lines += [f"  {_line(shown(path))}" for path in found.abstention.unreadable[:_SHOWN_SKIPS]]
+    return "\n".join(lines)
+
+
+def _citation(citation: Citation, shown: ShownPath, *, said: str) -> str:
+    """Where it stands; and the quote, unless the sentence that it carries is the quote itself."""
+    source = citation.source
+    place = f"{shown(source.path)}#char={citation.start}-{citation.end}"
+    about = [source.title, source.publisher, source.published, *citation.heading[-1:]]
+    named = [part for part in dict.fromkeys((*about, citation.label)) if part]
+    lines = [f"[{citation.n}] {_line(place)}"]
+    if named:
+        lines.append(f"    {_line(' · '.join(named))}")
+    if _line(citation.quote) not in _line(said):
+        lines.append(f"    “{_line(citation.quote)}”")
+    return "\n".join(lines)
+
+
+def passages(hits: Sequence[Hit], *, shown: ShownPath, explain: bool) -> str:
+    """Ranked passages; with `explain` what each leg gave them."""
+    blocks = []
+    for hit in hits:
+        place = f"{shown(hit.chunk.path)}#char={hit.chunk.start}-{hit.chunk.end}"
+        label = f" · {hit.chunk.label}" if hit.chunk.label else ""
+        lines = [f"{hit.rank}. {_line(place)}{label}"]
+        if explain:
+            lines.append(
+                f"   score {hit.score:.4f} = "
+                f"dense {hit.dense:.4f} ({_rank(hit.dense_rank)}) "
+                f"+ lexical {hit.lexical:.4f} ({_rank(hit.lexical_rank)}), weighted; "
+                f"language {hit.chunk.language or 'unknown'}"
+            )
+        text = _line(hit.chunk.text)
+        lines.append(f"   {text if len(text) <= 300 else text[:299] + '…'}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) if blocks else "No passages."
+
+
+def _rank(rank: int | None) -> str:
+    return f"rank {rank}" if rank else "not in its list"
+
+
+def context(found: Context, *, shown: ShownPath) -> str:
+    """A citation between » and « in the text around it."""
+    place = f"{shown(found.source.path)}#char={found.start}-{found.end}"
+    about = [found.source.title, found.source.published, *found.heading, found.label]
+    head = [_line(place), _line(" › ".join(dict.fromkeys(part for part in about if part)))]
+    return "\n".join([*head, "", f"{safe(found.before)}»{safe(found.quote)}«{safe(found.after)}"])
+
+
+def verification(found: Verification) -> str:
+    """A line for each citation and each sentence, and the verdict."""
+    lines = []
+    for proof in found.citations:
+        detail = f": {_line(proof.detail)}" if proof.detail else ""
+        place = f"{proof.source}#char={proof.start}-{proof.end}"
+        lines.append(f"[{proof.n}] {proof.status:7} {_line(place)}{detail}")
+    for number, sentence in enumerate(found.sentences, 1):
+        word = "carried" if sentence.carried else "NOT CARRIED"
+        detail = f": {_line(sentence.detail)}" if sentence.detail else ""
+        lines.append(f"sentence {number} {word}{detail}")
+    if found.detail:
+        lines.append(_line(found.detail))
+    if not found.citations:
+        lines.append("Nothing is cited, so nothing had to be proved.")
+    lines.append("Proved." if found.provable else "No longer provable.")
+    return "\n".join(lines)
+
+
+def index_report(report: IndexReport, *, corpus: str, index: str) -> str:
+    """What was indexed, and what was not and why."""
+    if report.built:
+        head = (
+            f"Indexed {report.documents} documents of {corpus} as {report.chunks} passages "
+            f"in {report.seconds:.1f} s: {index}/{report.generation}"
+        )
+    else:
+        head = (
+            f"Up to date: {report.documents} documents of {corpus}, {report.chunks} passages, "
+            f"in {index}/{report.generation}"
+        )
+    return "\n".join([_line(head), *skipped(report.skipped)])
+
+
+def skipped(files: Sequence[Skipped]) -> list[str]:
+    """Lines that name the files left out."""
+    if not files:
+        return []
+    shown = [f"  {_line(skip.path)}: {_line(skip.reason)}" for skip in files[:_SHOWN_SKIPS]]
+    more = [f"  and {len(files) - _SHOWN_SKIPS} more"] if len(files) > _SHOWN_SKIPS else []
+    return [f"Not read ({len(files)}):", *shown, *more]
+
+
+def models(found: Sequence[ModelInfo]) -> str:
+    """A paragraph for each model."""
+    blocks = []
+    for model in found:
+        star = " (default)" if model.default else ""
+        size = f"{model.bytes / 1e6:.0f} MB" if model.bytes else "no weights"
+        dim = f"{model.dim} dimensions" if model.dim else "dimensions unknown"
+        facts = [model.origin, size, dim, model.licence or "licence not stated"]
+        lines = [f"{model.name}{star}", f"  {' · '.join(facts)}"]
+        if model.languages:
+            lines.append(f"  languages: {', '.join(model.languages)}")
+        if model.note:
+            lines.append(f"  {model.note}")
+        if not model.installed:
+            lines.append(f"  not installed: {model.install}")
+        blocks.append("\n".join(lines))
+    return "\n".join(blocks)
+
+
+def status(
+    manifest: Manifest, changes: Changes, left_out: Sequence[Skipped], *, corpus: str, index: str
+) -> str:
+    """What is indexed, from what, when, with which model, and what has changed since."""
+    made, counts = manifest.settings["embedder"], manifest.counts
+    lines = [
+        f"corpus    {_line(corpus)}",
+        f"index     {_line(index)}/{manifest.generation}",
+        f"made      {manifest.created} by askai {manifest.askai}",
+        f"model     {made['name']} ({made['fingerprint']})",
+        f"holds     {counts.documents} documents, {counts.chunks} passages",
+    ]
+    if changes.count:
+        lines.append("The corpus has changed since then; run `askai index`:")
+    else:
+        lines.append("The corpus has not changed since then.")
+    for kind in ("added", "changed", "removed"):
+        lines += [f"  {kind}: {_line(path)}" for path in getattr(changes, kind)]
+    if changes.descriptions:
+        lines.append("  changed: sources.toml")
+    return "\n".join([*lines, *skipped(left_out)])
