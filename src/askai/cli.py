@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from askai.errors import AskaiError, IndexMissing
+from askai.errors import AskaiError, GoldError, IndexMissing, UsageError
 from askai.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -256,6 +256,14 @@ def evaluate(
     gold: Annotated[Path, typer.Option("--gold", metavar="FILE", help="Gold questions.")] = Path(
         "evals/gold.jsonl"
     ),
+    split: Annotated[
+        str | None,
+        typer.Option("--split", metavar="HALF", help="Only the development or the test half."),
+    ] = None,
+    gate: Annotated[
+        Path | None,
+        typer.Option("--gate", metavar="FILE", help="Fail when worse than this baseline."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Asks the gold questions and prints what was found, answered, refused and cited.
@@ -263,18 +271,22 @@ def evaluate(
     By language, by kind and by half: nothing is tuned on the test half.
     """
     settings = _settings(context, corpus=corpus, index=index, model=model)
-    if not gold.is_file():
-        from askai.errors import GoldError  # noqa: PLC0415
-
-        raise GoldError(f"No file {gold}; name the gold questions with --gold FILE.")
-    _index_if_missing(settings)
     from askai import evaluate as evaluation  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
-    from askai.gold import load_gold  # noqa: PLC0415
+    from askai.baseline import load_baseline, regressions  # noqa: PLC0415
+    from askai.gold import SPLITS, load_gold, split_of  # noqa: PLC0415
+
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"No half {split!r}; there are {' and '.join(SPLITS)}.")
+    if not gold.is_file():
+        raise GoldError(f"No file {gold}; name the gold questions with --gold FILE.")
+    baseline = load_baseline(gate) if gate else None
+    _index_if_missing(settings)
 
     with open_askai(settings, notify=_notify) as askai:
         texts = {s.path: askai.catalog.document(s.path).text for s in askai.catalog.sources()}
         items = load_gold(gold, texts=texts)
+        items = [item for item in items if split in (None, split_of(item.id))]
         with _progress() as tell:
             found = evaluation.evaluate(
                 items,
@@ -286,6 +298,11 @@ def evaluate(
         _print_json(evaluation.to_dict(found))
     else:
         _print(evaluation.render(found))
+    if baseline is not None:
+        worse = regressions(found, baseline)
+        if worse:
+            raise GoldError(f"Worse than {gate}: {' '.join(worse)}")
+        _notify(f"As good as {gate}: {', '.join(baseline.limits)}.")
 
 
 @app.command()

@@ -21,7 +21,7 @@ PASSAGES = 6  # whose units are looked at
 _COVERAGE_WEIGHT = 0.15
 _AROUND_WEIGHT = 0.7
 _SCRAP = 8  # words; fewer without closing punctuation are a caption, a button, a label
-_ADDRESS = re.compile(r"\w+://\S+")
+_ADDRESS = re.compile(r"<?\w+://\S+")
 
 
 def unit_texts(chunk: Chunk) -> list[tuple[str, str]]:
@@ -93,8 +93,10 @@ def _quote(chunk: Chunk, span: tuple[int, int]) -> str:
 def _says_something(chunk: Chunk, span: tuple[int, int]) -> bool:
     """No label, no bare address, and no scrap of a page ("Follow by Email")."""
     quote = _quote(chunk, span)
+    if _ADDRESS.match(quote):
+        return False
     if chunk.kind != "text":
-        return "://" not in quote[:8]
+        return True
     words = sum(1 if not is_han(token) else 0.5 for token in tokens(_ADDRESS.sub(" ", quote)))
     itemised = chunk.text[: span[0] - chunk.start].rstrip(" ").endswith(("•", "-", "*"))
     if words < _SCRAP and not (itemised or is_finished(quote)):

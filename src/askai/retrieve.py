@@ -23,7 +23,7 @@ LEXICAL_WEIGHT = 0.09
 # for Chinese and .10 for English questions on xquad's parallel texts. Half of it is given back:
 # with both languages' passages in one collection that costs no question its right passage, and on
 # the development questions the reciprocal rank of the evidence rose from .69 to .82.
-LANGUAGE_GAP = 0.05
+LANGUAGE_GAP = 0.04
 _DEPTH = 50  # candidates of each leg
 
 
@@ -86,11 +86,13 @@ class Retriever:
         if forms[0] not in known:
             first = next(n for n in group if tokens(n) == known[0])
             added.append(first)
-        # The first known form counts; the others are alternatives to its first token, so that a
-        # name in three languages is one thing to match and not three.
+        # The first known form counts. The others are alternatives to its first token, so that a
+        # name in three languages is one thing to match and not three; of several Latin words none
+        # would stand for the name.
         head, *rest = known[0]
-        others = tuple(form[0] for form in known[1:] if form[0] != head)
-        return [(head, *dict.fromkeys(others)), *((token,) for token in rest)]
+        others = (form[0] for form in known[1:] if len(form) == 1 or is_han(form[0]))
+        alternatives = (other for other in dict.fromkeys(others) if other != head)
+        return [(head, *alternatives), *((token,) for token in rest)]
 
     def search(self, query: Query, k: int) -> list[Hit]:
         """The k best passages, best first, ties in order of id."""

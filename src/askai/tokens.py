@@ -1,6 +1,7 @@
 """The words of a text, for finding passages, for picking sentences and for the gate alike.
 
-Latin words are folded in case and accents; Han runs become overlapping bigrams, after the words of
+Latin words are folded in case and accents, and a word of two parts is its parts and also the whole,
+so that start-up and startup meet; Han runs become overlapping bigrams, after the words of
 asking (什么, 哪里 …) are cut out, which would tie unrelated characters together.
 """
 
@@ -13,6 +14,7 @@ VERSION = "1"
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af\U00020000-\U0002fa1f"
 _RUN = re.compile(
     rf"(?P<han>[{_HAN}]+)|(?P<number>\d+(?:[.,]\d+)*(?P<unit>[^\W\d_{_HAN}]*))"
+    rf"|(?<![-‐‑])(?P<first>[^\W\d_{_HAN}]+)[-‐‑](?P<second>[^\W\d_{_HAN}]+)(?![-‐‑\w])"
     rf"|(?P<word>[^\W\d_{_HAN}]+\d*)"
 )
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴-⁹]+")
@@ -62,6 +64,9 @@ def tokens(text: str) -> list[str]:
             found += _bigrams(match["han"])
         elif match["number"]:
             found.append(_number(match))
+        elif match["first"]:
+            parts = (match["first"], match["second"], match["first"] + match["second"])
+            found += [part[:_MAX_TOKEN] for part in parts]
         else:
             found.append(match["word"][:_MAX_TOKEN])
     return found

@@ -26,6 +26,7 @@ Location = Path | str | Callable[[], Path]  # a folder, or what prepares it when
 _NOT_VECTORS = {"askai-model.json", "data_config.json"}  # in the folder, without a say in vectors
 _MODEL_SUFFIXES = {".json", ".txt", ".model", ".safetensors", ".bin", ".spm", ".vocab", ".bpe"}
 _OTHER_BACKENDS = {"onnx", "openvino", "coreml", "tf"}  # folders with copies for other programs
+_SLICE = 128  # texts in one call of the encoder, which has a cost of its own
 _E5 = re.compile(r"(?<![a-z0-9])e5(?![a-z0-9])")
 
 
@@ -88,7 +89,7 @@ class SentenceTransformerEmbedder:
         fingerprint: str | None = None,
         dim: int | None = None,
         max_tokens: int | None = None,
-        batch_size: int = 16,
+        batch_size: int = 8,
     ) -> None:
         """Reads nothing yet.
 
@@ -150,9 +151,9 @@ class SentenceTransformerEmbedder:
         # Neighbours of like length waste no padding; the longest first, so that a batch that is
         # too much for the machine fails at once and not after an hour.
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-        for start in range(0, len(order), self._batch_size):
-            batch = order[start : start + self._batch_size]
-            vectors[batch] = self._encode([texts[i] for i in batch], role="document")
+        for start in range(0, len(order), _SLICE):
+            rows = order[start : start + _SLICE]
+            vectors[rows] = self._encode([texts[i] for i in rows], role="document")
         return vectors
 
     def embed_query(self, text: str) -> Vector:
