@@ -401,10 +401,10 @@ def _progress() -> Iterator["Progress"]:
     if not sys.stderr.isatty():
         seen: set[str] = set()
 
-        def tell_lines(stage: str, done: int, total: int) -> None:
+        def tell_lines(stage: str, _: int, total: int) -> None:
             if stage not in seen:
                 seen.add(stage)
-                _notify(f"{stage.capitalize()} {total - done} …")
+                _notify(f"{stage.capitalize()} {total} …")
 
         yield tell_lines
         return

@@ -15,6 +15,18 @@ _REFUSALS = {
         "fr": "Pas dans ces documents : ce qui s’en approche le plus ne parle pas de {names}.",
         "es": "No está en estos documentos: lo más cercano a la pregunta no habla de {names}.",
     },
+    "quantity": {
+        "en": "Not in these documents: what comes closest gives no such number.",
+        "zh": "这些文件没有答案：最接近的内容没有给出这个数字。",
+        "fr": "Pas dans ces documents : ce qui s’en approche le plus ne donne pas ce nombre.",
+        "es": "No está en estos documentos: lo más cercano no da ese número.",
+    },
+    "time": {
+        "en": "Not in these documents: what comes closest gives no such date.",
+        "zh": "这些文件没有答案：最接近的内容没有给出这个时间。",
+        "fr": "Pas dans ces documents : ce qui s’en approche le plus ne donne pas cette date.",
+        "es": "No está en estos documentos: lo más cercano no da esa fecha.",
+    },
     "far": {
         "en": "Not in these documents: no passage comes close enough to the question.",
         "zh": "这些文件没有答案：没有任何段落与问题足够接近。",

@@ -15,7 +15,7 @@ from askai.language import language_of
 from askai.lexical import LexicalIndex
 from askai.records import Hit
 from askai.stores import Store
-from askai.tokens import content_tokens, folded, is_han, tokens
+from askai.tokens import content_tokens, folded, is_han
 
 # What a full lexical match is worth in cosine: measured on development data, see docs/retrieval.md.
 LEXICAL_WEIGHT = 0.09
@@ -68,7 +68,8 @@ class Retriever:
             terms += [(token,) for token in content_tokens(plain[at : mention.start])]
             at = mention.end
             terms += self._name(plain[mention.start : mention.end], mention.group, added)
-            names.append((mention.group[0], tuple(tuple(tokens(n)) for n in mention.group)))
+            forms = (tuple(content_tokens(n)) for n in mention.group)
+            names.append((mention.group[0], tuple(form for form in forms if form)))
         terms += [(token,) for token in content_tokens(plain[at:])]
         dense = f"{text} ({', '.join(added)})" if added else text
         vector = self.embedder.embed_query(dense)
@@ -79,13 +80,12 @@ class Retriever:
         self, written: str, group: tuple[str, ...], added: list[str]
     ) -> list[tuple[str, ...]]:
         """The terms of a name: as written, and as other passages of the corpus write it."""
-        forms = [tokens(name) for name in dict.fromkeys((written, *map(folded, group)))]
-        known = [form for form in forms if all(token in self.lexical for token in form)]
+        forms = [content_tokens(name) for name in (written, *group)]
+        known = [form for form in forms if form and all(t in self.lexical for t in form)]
         if not known:
-            return [(token,) for token in tokens(written)]
+            return [(token,) for token in forms[0]]
         if forms[0] not in known:
-            first = next(n for n in group if tokens(n) == known[0])
-            added.append(first)
+            added.append(next(name for name in group if content_tokens(name) == known[0]))
         # The first known form counts. The others are alternatives to its first token, so that a
         # name in three languages is one thing to match and not three; of several Latin words none
         # would stand for the name.

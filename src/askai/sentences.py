@@ -26,7 +26,9 @@ _BEFORE_NUMBERS = frozenset(
 )
 _NUMBER = re.compile(r"[\s*_]*\d")  # also "No. **1863**"
 _STARTS_LOWER = re.compile(r"\s*[a-zà-öø-ÿ]")
-# A final "Inc." can end a sentence, so it does unless what follows is lower case.
+# A final "Inc." can end a sentence, so it does unless what follows is lower case or in brackets.
+_COMPANY = frozenset(("inc", "ltd", "co", "corp", "llc", "plc", "cie"))
+_BRACKET = re.compile(r"\s*[(（]")
 _ENDS_FINISHED = re.compile(rf"[.!?…。！？；][{re.escape(_CLOSERS)}]*[{SUPERSCRIPT}]*\s*$")
 
 
@@ -59,6 +61,8 @@ def _goes_on(text: str, match: re.Match[str]) -> bool:
         return False
     name = word[1]
     if name.lower() in _BEFORE_NUMBERS and _NUMBER.match(text, match.end()):
+        return True
+    if name.lower() in _COMPANY and _BRACKET.match(text, match.end()):
         return True
     return name.lower() in _ABBREVIATIONS or (len(name) == 1 and name.isupper())
 

@@ -1,0 +1,56 @@
+"""What kind of thing a question asks for, where its words say so, and whether a text has one."""
+
+import re
+from typing import Literal
+
+from askai.tokens import folded
+
+Asked = Literal["quantity", "time"]
+
+_QUANTITY = re.compile(
+    r"\bhow (?:many|much)\b|\bwhat (?:percentage|proportion|share|number)\b"
+    r"|\b(?:combien|quel(?:le)? (?:pourcentage|proportion|part|nombre))\b"
+    r"|\bcuant[oa]s?\b|\bque (?:porcentaje|proporcion|parte|numero)\b"
+    r"|多少|百分之几|有几|几(?:个|家|所|项|座|种|条|人)"
+)
+# "When" asks for a time where the question begins with it, and may not further on.
+_TIME = re.compile(
+    r"^(?:(?:since|by|until) )?when\b|\b(?:what|which) (?:year|date|month)\b"
+    r"|^(?:depuis )?quand\b|\bquelle (?:annee|date)\b"
+    r"|^¿?\W*(?:desde )?cuando\b|\bque (?:ano|fecha)\b"
+    r"|何时|什么时候|哪一?年|哪一?天|几月"
+)
+_YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
+# Numbers in words, from two: "one" and "un" are articles more often than numbers.
+_NUMBER_WORD = re.compile(
+    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|thousands?"
+    r"|millions?|billions?|trillions?|half|third|twice|double"
+    r"|deux|trois|quatre|cinq|sept|huit|neuf|dix|douze|cent|cents|mille|moitie|tiers"
+    r"|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|doce|ciento|cientos|mil|mitad|tercio)\b"
+    r"|[两二三四五六七八九十百千万亿半]"
+)
+_MONTH = re.compile(
+    r"\b(?:january|february|march|april|june|july|august|september|october|november|december"
+    r"|janvier|fevrier|mars|avril|juin|juillet|aout|septembre|octobre|novembre|decembre"
+    r"|enero|febrero|marzo|abril|junio|julio|agosto|septiembre|octubre|noviembre|diciembre"
+    r"|century|siecle|siglo)\b|世纪|\d月"
+)
+
+
+def asked_for(question: str) -> Asked | None:
+    """ "quantity" for how many and how much, "time" for when; None where the words do not say."""
+    plain = folded(question).strip()
+    if _TIME.search(plain):
+        return "time"
+    return "quantity" if _QUANTITY.search(plain) else None
+
+
+def gives(text: str, asked: Asked | None) -> bool:
+    """Whether a text has a thing of the kind asked for: a year is no quantity, a count no time."""
+    plain = folded(text)
+    if asked == "time":
+        return bool(_YEAR.search(plain) or _MONTH.search(plain))
+    if asked == "quantity":
+        without_years = _YEAR.sub(" ", plain)
+        return bool(re.search(r"\d", without_years) or _NUMBER_WORD.search(without_years))
+    return True
