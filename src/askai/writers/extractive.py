@@ -36,7 +36,16 @@ class ExtractiveWriter:
 
 
 def _held(query: Query, unit: Evidence) -> set[tuple[str, ...]]:
-    words = set(tokens(unit.quote))
+    """The question's terms that a unit holds; for a note that holds half of them itself, also those
+    of the sentence that it is about, which then need not be printed beside it."""
+    own = _terms_in(query, unit.quote)
+    if unit.chunk.kind == "footnote" and 2 * len(own) >= len(query.terms):
+        return own | _terms_in(query, unit.chunk.context)
+    return own
+
+
+def _terms_in(query: Query, text: str) -> set[tuple[str, ...]]:
+    words = set(tokens(text))
     return {term for term in query.terms if words & set(term)}
 
 
