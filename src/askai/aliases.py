@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askai.errors import CorpusError
-from askai.tokens import folded, is_han
+from askai.tokens import LATIN_LETTER, folded, is_han, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,10 @@ class Aliases:
 
 
 def _pattern(name: str) -> re.Pattern[str]:
-    plain = re.escape(folded(name))
-    return re.compile(plain if is_han(folded(name)) else rf"(?<!\w){plain}(?!\w)")
+    plain = folded(name)
+    front = "" if is_han(plain[:1]) else rf"(?<!{LATIN_LETTER})"
+    back = "" if is_han(plain[-1:]) else rf"(?!{LATIN_LETTER})"
+    return re.compile(f"{front}{re.escape(plain)}{back}")
 
 
 def _checked(path: Path, groups: object) -> tuple[tuple[str, ...], ...]:
@@ -84,4 +86,4 @@ def _checked(path: Path, groups: object) -> tuple[tuple[str, ...], ...]:
 
 
 def _are_names(group: Iterable[object]) -> bool:
-    return all(isinstance(name, str) and name.strip() for name in group)
+    return all(isinstance(name, str) and tokens(name) for name in group)

@@ -14,7 +14,7 @@ from askai.gate import Gate, Verdict
 from askai.records import Abstention, Answer, Chunk, Citation, Evidence, Sentence, Skipped
 from askai.refusals import refusal
 from askai.retrieve import Query, Retriever
-from askai.sentences import is_finished
+from askai.sentences import is_finished, joined
 from askai.tokens import tokens
 from askai.writers import Drafted, Writer, printed
 
@@ -68,7 +68,7 @@ class Answerer:
             verdict = self.gate.judge(query, hits, evidence)
         with clock("write"):
             drafted = self.writer.write(query, verdict.evidence) if verdict.evidence else []
-            drafted = [self._whole(sentence) for sentence in drafted]
+            drafted = _once([self._whole(sentence) for sentence in drafted])
         sentences, citations = self._cited(drafted)
         return Answer(
             question=question,
@@ -108,11 +108,11 @@ class Answerer:
                 continue
             if other.start > unit.start and _is_cut(unit.chunk, unit.quote):
                 piece = _piece(other, other.units[0], unit.score)
-                return f"{text} {printed(piece)}", (unit, piece)
+                return joined(text, printed(piece)), (unit, piece)
             last = _piece(other, other.units[-1], unit.score)
             first_here = unit.start == unit.chunk.units[0][0]
             if other.start < unit.start and first_here and _is_cut(other, last.quote):
-                return f"{printed(last)} {text}", (last, unit)
+                return joined(printed(last), text), (last, unit)
         return drafted
 
     def _abstention(
@@ -143,6 +143,18 @@ class _Clock:
     def read(self) -> dict[str, float]:
         total = (time.perf_counter() - self._start) * 1000
         return {name: round(ms, 1) for name, ms in (*self._stages.items(), ("total", total))}
+
+
+def _once(drafted: Sequence[Drafted]) -> list[Drafted]:
+    """Without what an earlier sentence holds already: both pieces of a cut one may be chosen."""
+    seen: set[tuple[str, int]] = set()
+    kept = []
+    for text, units in drafted:
+        spans = {(unit.chunk.path, unit.start) for unit in units}
+        if not spans <= seen:
+            kept.append((text, units))
+            seen |= spans
+    return kept
 
 
 def _is_cut(chunk: Chunk, quote: str) -> bool:

@@ -8,7 +8,8 @@ from askai.errors import UsageError
 from askai.records import Citation, Document, Evidence, Source
 from askai.tables import cells
 
-_FRAGMENT = re.compile(r"char=(\d+)-(\d+)|page=(\d+)")
+_FRAGMENT = re.compile(r"char=(\d{1,12})-(\d{1,12})|page=(\d{1,12})")
+_NEWLINE = re.compile(r"\r\n?|\n")  # as the passages were cut; splitlines knows more
 _AROUND = 300  # characters shown on each side
 
 
@@ -42,7 +43,9 @@ class Context:
 
 def parse_place(place: str) -> tuple[str, str]:
     """ "path#fragment" to its two parts; without a fragment the whole document is meant."""
-    path, _, fragment = place.partition("#")
+    path, mark, fragment = place.rpartition("#")
+    if not mark:
+        path, fragment = place, ""
     if not path:
         raise UsageError(f"{place!r} names no source; expected SOURCE#char=A-B or SOURCE#label.")
     return path, fragment
@@ -51,10 +54,20 @@ def parse_place(place: str) -> tuple[str, str]:
 def path_in(corpus: Path, source: str) -> str:
     """A source as the corpus names it, from that or from a path that a user can open."""
     for path in (Path(source), corpus / source):
+        if not is_file(path):
+            continue
         whole = path.resolve()
-        if whole.is_file() and whole.is_relative_to(corpus.resolve()):
+        if whole.is_relative_to(corpus.resolve()):
             return whole.relative_to(corpus.resolve()).as_posix()
     raise UsageError(f"No source {source!r} in {corpus}; `askai status` says what is indexed.")
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def show(document: Document, fragment: str) -> Context:
@@ -88,7 +101,7 @@ def row_header(document: Document, start: int) -> tuple[str, ...]:
         if mark.start > start:
             break
         if mark.kind == "table_header":
-            header = document.text[mark.start : mark.end].splitlines()[0]
+            header = _NEWLINE.split(document.text[mark.start : mark.end], 1)[0]
         elif mark.kind == "table_row" and mark.start <= start < mark.end:
             before = document.text[mark.start : start]
             return tuple(cells(header))[before.count("\t") :]

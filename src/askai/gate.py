@@ -8,12 +8,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from askai.asked import asked_for, gives
 from askai.lexical import LexicalIndex
 from askai.records import Chunk, Evidence, Hit
 from askai.retrieve import Query
+from askai.sentences import split
 from askai.tokens import FUNCTION_WORDS, is_han, tokens
 
 # Acronyms are translated (IA, ONU, PIB), so one that is absent says nothing in another language.
@@ -21,9 +21,11 @@ _ACRONYM = 4
 Form = tuple[str, ...]  # the tokens of one way to write a name
 
 _LATIN = "A-Za-zÀ-ÖØ-öø-ÿ"
-_WORD = re.compile(rf"[{_LATIN}][{_LATIN}0-9’'&+-]*|\d[\d.,]*[{_LATIN}]*")
+_WORD = re.compile(rf"[{_LATIN}][{_LATIN}0-9’'&+-]*|\d+(?:[.,]\d+)*[{_LATIN}]*")
 _QUOTED = re.compile(r"[《「『]([^》」』]{2,40})[》」』]")
-_SAME_NAME = 0.8  # similarity from which a name is taken for a misspelling of one that is there
+_ELIDED = frozenset("c d j l m n qu s t".split())  # noqa: SIM905  read as words
+_CONTRACTED = frozenset("ve ll re".split())  # noqa: SIM905
+_SHORTEST = 6  # letters of a name that can be taken for a misspelling of one that is there
 # A unit that the documents carry no number for is written with one in a question: 112 billion is
 # 112b here, and 28nm is 28 nm there.
 _UNITS = ("", "m", "b", "bn", "k", "g", "tn", "nm", "mm", "km", "th", "st", "nd", "rd", "e", "er")
@@ -100,10 +102,17 @@ class Gate:
         """The names and numbers of a question, each once."""
         found = {name: Constraint(name, forms) for name, forms in query.names}
         known = {token for _, forms in query.names for form in forms for token in form}
-        for text in _spelled(query.text):
-            if query.language != "en" and len(text) <= _ACRONYM and text.isupper():
+        for text in _spelled(query.text, query.language):
+            if (
+                query.language != "en"
+                and len(text) <= _ACRONYM
+                and text.isalpha()
+                and text.isupper()
+            ):
                 continue
-            form = tuple(t for t in tokens(text) if t not in FUNCTION_WORDS)
+            # In two parts, not also joined: US-China is where US and China are.
+            parts = re.sub(r"[-‐‑]", " ", text)
+            form = tuple(t for t in tokens(parts) if t not in FUNCTION_WORDS)
             if form and not set(form) <= known:
                 found.setdefault(text, Constraint(text, (form,)))
         return list(found.values())
@@ -116,16 +125,28 @@ class Gate:
         )
 
     def _has(self, token: str) -> bool:
-        if token[0].isdigit() and token.isdecimal():
-            return any(token + unit in self.lexical for unit in _UNITS)
-        return token in self.lexical
+        return any(way in self.lexical for way in _ways(token))
+
+    def _idf(self, token: str) -> float:
+        return min(self.lexical.idf(way) for way in _ways(token) if way in self.lexical)
 
     def _is_telling(self, constraint: Constraint) -> bool:
         return any(
-            all(token in self.lexical for token in form)
-            and max(self.lexical.idf(token) for token in form) > _UBIQUITOUS_IDF
+            all(self._has(token) for token in form)
+            and max(self._idf(token) for token in form) > _UBIQUITOUS_IDF
             for form in constraint.forms
         )
+
+
+def _ways(token: str) -> list[str]:
+    """How a number may be written: 112 is 112b elsewhere, and 28nm is 28 nm; a word is itself."""
+    number = re.match(r"[\d.,]+", token)
+    if number is None:
+        return [token]
+    unit = token[number.end() :]
+    if not unit:
+        return [token + more for more in _UNITS]
+    return [token, number[0]] if unit in _UNITS else [token]
 
 
 def _is_near(unit: Evidence) -> bool:
@@ -134,17 +155,19 @@ def _is_near(unit: Evidence) -> bool:
     return unit.score >= _NEAREST + (_NEAR - _NEAREST) * share
 
 
-def _spelled(question: str) -> list[str]:
+def _spelled(question: str, language: str) -> list[str]:
     """Names and numbers as written: capitals, digits, Latin words in Chinese, 《titles》."""
     found = [match[1] for match in _QUOTED.finditer(question)]
     words = list(_WORD.finditer(question))
     letters = [w[0] for w in words if w[0][0].isalpha() and not is_han(w[0])]
     capitals = [w for w in letters if w[0].isupper()]
     shouted = len(letters) > 3 and len(capitals) > 0.6 * len(letters)
-    chinese = any(is_han(character) for character in question)
+    chinese = language == "zh"
+    starts = {start for start, _ in split(question)}
     for word in words:
-        text = re.split(r"[’']", word[0])[0] if not _is_elided(word[0]) else word[0]
-        first = not re.search(r"\w", question[: word.start()])
+        text = _without_apostrophe(word[0])
+        begin = max((start for start in starts if start <= word.start()), default=0)
+        first = not re.search(r"\w", question[begin : word.start()])
         if not is_han(text) and (chinese or _is_name(text, first=first, shouted=shouted)):
             found.append(text)
     return [text for text in found if len(text) > 1]  # a single digit is in any text
@@ -157,21 +180,31 @@ def _is_name(word: str, *, first: bool, shouted: bool) -> bool:
     return word[0].isupper() and not shouted and (inner or not first)
 
 
-def _is_elided(word: str) -> bool:
-    """l'Allemagne, d'Huawei: the name comes after the apostrophe."""
-    head, apostrophe, _ = word.replace("’", "'").partition("'")
-    return bool(apostrophe) and len(head) <= 2
+def _without_apostrophe(word: str) -> str:
+    """l'Allemagne is Allemagne, Huawei's is Huawei, I've is I; Xi'an and O'Brien are themselves."""
+    head, _, tail = word.replace("’", "'").partition("'")
+    if head.casefold() in _ELIDED and tail:
+        return tail
+    return word if len(head) <= 2 and len(tail) > 1 and tail not in _CONTRACTED else head
 
 
 def _resembles(token: str, top: Sequence[set[str]]) -> bool:
-    if len(token) < 4 or token[0].isdigit() or is_han(token):
+    """Whether a name stands misspelt in the question; Hunan is no misspelt Henan."""
+    if len(token) < _SHORTEST or token[0].isdigit() or is_han(token):
         return False
-    return any(
-        SequenceMatcher(None, token, other).ratio() >= _SAME_NAME
-        for held in top[:5]
-        for other in held
-        if abs(len(other) - len(token)) <= 2 and other[0] == token[0]
-    )
+    return any(_one_slip(token, other) for held in top[:5] for other in held)
+
+
+def _one_slip(one: str, other: str) -> bool:
+    """One letter more, less or other, or two neighbours swapped (Damerau 1964), after the first."""
+    if one[0] != other[0] or abs(len(one) - len(other)) > 1:
+        return False
+    at = next((i for i, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1), -1)
+    if at < 0:
+        return True
+    a, b = one[at:], other[at:]
+    swapped = a[:2] == b[1::-1] and a[2:] == b[2:]
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or swapped
 
 
 def _has_enough(unit: Evidence, chunks: dict[str, Chunk], telling: Sequence[Constraint]) -> bool:
@@ -195,11 +228,6 @@ def _surroundings(chunk: Chunk, chunks: dict[str, Chunk]) -> set[str]:
 
 def _holds(held: set[str], constraint: Constraint) -> bool:
     return any(
-        all(
-            token in held
-            or (token.isdecimal() and any(token + unit in held for unit in _UNITS))
-            or _resembles(token, [held])
-            for token in form
-        )
+        all(not held.isdisjoint(_ways(token)) or _resembles(token, [held]) for token in form)
         for form in constraint.forms
     )

@@ -26,6 +26,8 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"\w+://\S+|<[^<>\s]+>")
+# Latin names may outweigh the few characters that make a question Chinese.
+_HAN_ASKS = re.compile("什么|哪|谁|吗|呢|如何|怎|多少|为何|是否|有没有")
 # Below this many letters a block takes the language of the text around it.
 _SURE = 40
 _SAMPLE = 600
@@ -36,7 +38,7 @@ def language_of(text: str) -> str:
     sample = _ADDRESS.sub(" ", text[: 4 * _SAMPLE])[:_SAMPLE]
     han, latin = len(_HAN.findall(sample)), len(_LATIN.findall(sample))
     # A Han character says about as much as three Latin letters.
-    if han and han * 3 >= latin and not _ASKS.match(sample):
+    if han and not _ASKS.match(sample) and (han * 3 >= latin or _HAN_ASKS.search(sample)):
         return "zh"
     if not latin:
         return "en"

@@ -97,8 +97,9 @@ class Retriever:
     def search(self, query: Query, k: int) -> list[Hit]:
         """The k best passages, best first, ties in order of id."""
         words = query.tokens
-        dense = self.store.search(query.vector, _DEPTH)
-        lexical = self.lexical.search(words, _DEPTH)
+        depth = max(k, _DEPTH)
+        dense = self.store.search(query.vector, depth)
+        lexical = self.lexical.search(words, depth)
         ids = list(dict.fromkeys([i for i, _ in dense] + [i for i, _ in lexical]))
         cosines = dict(self.store.search(query.vector, len(ids), among=ids))
         matched = dict(self.lexical.search(words, len(ids), among=ids))

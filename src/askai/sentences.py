@@ -24,6 +24,7 @@ _BEFORE_NUMBERS = frozenset(
     "no nos vol vols fig figs eq ch sec art p pp núm pág págs est ud "  # noqa: SIM905
     "jan feb mar apr jun jul aug sept sep oct nov dec".split()
 )
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff，、：；]")
 _NUMBER = re.compile(r"[\s*_]*\d")  # also "No. **1863**"
 _STARTS_LOWER = re.compile(r"\s*[a-zà-öø-ÿ]")
 # A final "Inc." can end a sentence, so it does unless what follows is lower case or in brackets.
@@ -73,3 +74,10 @@ def _append(spans: list[tuple[int, int]], text: str, start: int, end: int) -> No
     if stripped:
         first = start + len(piece) - len(piece.lstrip())
         spans.append((first, first + len(stripped)))
+
+
+def joined(front: str, back: str) -> str:
+    """Two pieces of a sentence: with a blank, but for two that meet in Han characters."""
+    if _HAN.match(front[-1:]) and _HAN.match(back[:1]):
+        return front + back
+    return f"{front} {back}"

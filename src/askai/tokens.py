@@ -77,6 +77,10 @@ def content_tokens(text: str) -> list[str]:
     return [token for token in tokens(text) if token not in FUNCTION_WORDS]
 
 
+# A Latin letter or a digit: what a Latin name must not touch. Han characters may stand beside it.
+LATIN_LETTER = rf"[^\W{_HAN}]"
+
+
 def is_han(token: str) -> bool:
     """Whether a token is of a script that is cut into bigrams."""
     return bool(re.match(f"[{_HAN}]", token))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from askai.cite import row_header
+from askai.cite import is_file, row_header
 from askai.corpus import Corpus, read_bytes, read_document
 from askai.errors import AnswerFileError, ReadError, UsageError
 from askai.records import Document
@@ -65,7 +65,10 @@ def load_answer(path: Path) -> dict[str, Any]:
         raise AnswerFileError(
             f"{path} is not JSON ({str(error)[:80]}); expected what `askai ask --json` printed."
         ) from error
-    problem = _problem(data)
+    try:
+        problem = _problem(data)
+    except RecursionError:
+        problem = "it is nested too deep"
     if problem:
         raise AnswerFileError(f"{path} is no answer: {problem}. Expected schema {SCHEMA!r}.")
     return cast("dict[str, Any]", data)
@@ -119,7 +122,7 @@ def _locate(source: str, corpus: Corpus, folders: tuple[Path, ...]) -> Path | No
     parts = Path(source).parts
     candidates = [folder / source for folder in folders]
     candidates += [corpus.folder.joinpath(*parts[i:]) for i in range(len(parts))]
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if is_file(path)), None)
 
 
 def _prove(item: dict[str, Any], document: Document | ReadError) -> CitationProof:
@@ -176,7 +179,7 @@ def _sentence_problem(
         return "a quote of it cannot be proved"
     said = _SPACE.sub(" ", sentence["text"]).strip()
     ways = [_ways(citations[n], documents[citations[n]["source"]]) for n in numbers]
-    return "" if said in _joined(ways) else "it says something else than its quotes"
+    return "" if _is_joined(said, ways) else "it says something else than its quotes"
 
 
 def _ways(item: dict[str, Any], document: Document | ReadError) -> list[str]:
@@ -190,11 +193,17 @@ def _ways(item: dict[str, Any], document: Document | ReadError) -> list[str]:
     return ways
 
 
-def _joined(ways: list[list[str]]) -> set[str]:
-    joined = {""}
+def _is_joined(said: str, ways: list[list[str]]) -> bool:
+    """Whether one way of each, in order, makes up what is said: joined as `sentences.joined`."""
+    rests = {said}  # what is left to account for: never more of them than characters
     for options in ways:
-        joined = {f"{front} {option}".strip() for front in joined for option in options}
-    return joined
+        rests = {
+            rest[len(option) :].removeprefix(" ")
+            for rest in rests
+            for option in options
+            if rest.startswith(option)
+        }
+    return "" in rests
 
 
 def _whole(answer: dict[str, Any]) -> str:
@@ -263,6 +272,8 @@ def _problem(data: object) -> str:
         return f"at {where}: {error.message[:120]}"
     found = cast("dict[str, Any]", data)
     for item in [*found["citations"], *(found["abstention"] or {}).get("closest", [])]:
+        for name in ("start", "end"):
+            item[name] = int(item[name])  # JSON Schema takes 1.0 for an integer
         if item["start"] >= item["end"]:
             return f"citation {item['n']} is from {item['start']} to {item['end']}"
     return ""

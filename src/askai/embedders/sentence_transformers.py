@@ -26,7 +26,7 @@ Location = Path | str | Callable[[], Path]  # a folder, or what prepares it when
 _NOT_VECTORS = {"askai-model.json", "data_config.json"}  # in the folder, without a say in vectors
 _MODEL_SUFFIXES = {".json", ".txt", ".model", ".safetensors", ".bin", ".spm", ".vocab", ".bpe"}
 _OTHER_BACKENDS = {"onnx", "openvino", "coreml", "tf"}  # folders with copies for other programs
-_SLICE = 128  # texts in one call of the encoder, which has a cost of its own
+_SLICE = 64  # texts in one call of the encoder, which costs something by itself
 _E5 = re.compile(r"(?<![a-z0-9])e5(?![a-z0-9])")
 
 
@@ -89,7 +89,7 @@ class SentenceTransformerEmbedder:
         fingerprint: str | None = None,
         dim: int | None = None,
         max_tokens: int | None = None,
-        batch_size: int = 8,
+        batch_size: int = 8,  # the least CPU time of 8, 16 and 32, as measured
     ) -> None:
         """Reads nothing yet.
 

@@ -29,7 +29,8 @@ _LEAD_IN = re.compile(r"\s*[^.!?。！？]{1,80}[:：]\s*$")
 _LETTER = re.compile(r"[^\W\d_]")
 _PLAIN_DIGITS = str.maketrans(SUPERSCRIPT, "0123456789")
 
-_HEADING_CHARACTERS = 120
+_HEADING_CHARACTERS = 120  # a Han character says as much as three letters
+_HAN = re.compile(r"[\u3400-\u9fff]")
 _HEADING_WORDS = 20
 _WRAPPED_WIDTH = range(30, 101)
 
@@ -172,7 +173,7 @@ def by_its_look(block: Block, *, star: bool = False) -> Block:  # noqa: PLR0911 
 def _is_short(text: str) -> bool:
     stripped = text.strip()
     return (
-        len(stripped) <= _HEADING_CHARACTERS
+        len(stripped) + 2 * len(_HAN.findall(stripped)) <= _HEADING_CHARACTERS
         and len(stripped.split()) <= _HEADING_WORDS
         and "\n" not in stripped
         and not is_finished(stripped)

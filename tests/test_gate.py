@@ -1,0 +1,320 @@
+"""Names and numbers of a question decide whether it may be answered, before anything is written.
+
+Units are given scores that no threshold speaks against, or one that every threshold does.
+"""
+
+import pytest
+
+from askai.gate import Gate
+from askai.records import Chunk
+from small import filler, hit, passage, retriever, unit
+
+CAMBRICON = ("Cambricon", "寒武纪")
+ACADEMY = ("Academy of Sciences", "科学院")
+NEAR, FAR = 2.0, -1.0
+TEXTS = {
+    "cambricon": "Cambricon designs chips in Beijing since 2016",
+    "deepseek": "DeepSeek trains models in Hangzhou with 112b parameters",
+    "lines": "A 28 nm line and one of 14nm stand in Wuhan, with 1,200 workers",
+    "ai": "AI models of Hangzhou are open source",
+    "germany": "Germany and Spain buy robots from Huawei",
+    "academy": "The Academy of Sciences is old",
+}
+
+
+@pytest.fixture
+def judge(tmp_path):
+    """judge(question, *ids): the verdict where those passages are found, in that order."""
+    chunks = [passage(id_, text) for id_, text in TEXTS.items()]
+    by_id = {chunk.id: chunk for chunk in chunks}
+    finder, _ = retriever(tmp_path, [*chunks, *filler(40)], groups=(CAMBRICON, ACADEMY))
+
+    def judged(question, *ids, score=NEAR, coverage=1.0, extra=()):
+        found = [by_id[id_] for id_ in ids] + list(extra)
+        hits = [hit(chunk, rank) for rank, chunk in enumerate(found, 1)]
+        evidence = [unit(c, score - 0.001 * n, coverage) for n, c in enumerate(found)]
+        return Gate(finder.lexical).judge(finder.query(question), hits, evidence)
+
+    def constraints(question):
+        return [c.text for c in Gate(finder.lexical).constraints(finder.query(question))]
+
+    judged.constraints = constraints
+    yield judged
+    finder.catalog.close()
+
+
+def answers(verdict):
+    return [evidence.chunk.id for evidence in verdict.evidence]
+
+
+# --- which words of a question are constraints ------------------------------------------------
+
+CONSTRAINTS = [
+    ("name", "Where is Cambricon?", ["Cambricon"]),
+    ("alias-has-its-printed-name", "寒武纪在哪里？", ["Cambricon"]),
+    ("no-alias", "Where is Atlantis?", ["Atlantis"]),
+    ("two-names", "Does DeepSeek work with Huawei?", ["DeepSeek", "Huawei"]),
+    ("possessive", "Where is Huawei's factory?", ["Huawei"]),
+    ("curly-possessive", "Where is Huawei’s factory?", ["Huawei"]),
+    ("each-once", "Is Huawei what Huawei says?", ["Huawei"]),
+    ("number", "Which line has 28 nm?", ["28"]),
+    ("number-with-unit", "Which line has 14nm?", ["14nm"]),
+    ("year", "What happens by 2040?", ["2040"]),
+    ("inner-capital", "who owns iFLYTEK", ["iFLYTEK"]),
+    ("first-word", "Compare the models", []),
+    ("first-word-after-a-mark", "¿Compara los modelos?", []),
+    ("first-word-with-inner-capital", "DeepSeek is where?", ["DeepSeek"]),
+    ("first-word-in-capitals", "NASA is where?", ["NASA"]),
+    ("first-word-is-a-number", "2040 is when?", ["2040"]),
+    ("word-of-asking", "so Where Is It", []),
+    ("one-letter", "What is X in the model?", []),
+    ("shouted", "WHERE IS THE HUAWEI FACTORY", []),
+    ("shouted-alias", "WHERE IS THE CAMBRICON FACTORY", ["Cambricon"]),
+    ("shouted-number", "WHO MOVES TO THE CITY IN 2040", ["2040"]),
+    ("acronym-en", "Who leads the NATO?", ["NATO"]),
+    ("acronym-fr", "Qui dirige une ONU nouvelle ?", []),
+    ("acronym-es", "¿Cuál es el PIB de la ciudad?", []),
+    ("long-acronym-fr", "Qui dirige une UNESCO nouvelle ?", ["UNESCO"]),
+    ("name-fr", "Où se trouve Berlin ?", ["Berlin"]),
+    ("name-es", "¿Dónde está Berlín?", ["Berlín"]),
+    ("elided-alias", "Que fait l'Academy of Sciences ?", ["Academy of Sciences"]),
+    ("small-elision", "Qu'est-ce que c'est, s'il vous plaît ?", []),
+    ("latin-in-chinese", "Atlantis在哪里？", ["Atlantis"]),
+    ("small-latin-in-chinese", "什么是 atlantis？", ["atlantis"]),
+    ("number-in-chinese", "2040年会怎样？", ["2040"]),
+    ("title-in-chinese", "《红楼梦》说了什么？", ["红楼梦"]),
+    ("quoted-in-chinese", "「红楼梦」说了什么？", ["红楼梦"]),
+    ("han-alone", "红楼梦说了什么？", []),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"), [c[1:] for c in CONSTRAINTS], ids=[c[0] for c in CONSTRAINTS]
+)
+def test_constraints(judge, question, wanted):
+    assert judge.constraints(question) == wanted
+
+
+@pytest.mark.parametrize("question", ["Que fait l'Allemagne ?", "Et d’Allemagne, quoi ?"])
+def test_an_elided_name_is_a_constraint(judge, question):
+    (found,) = judge.constraints(question)
+    assert found.endswith("Allemagne")
+    assert judge(question, "germany").reason == "missing"
+    assert not judge(question.replace("Allemagne", "Huawei"), "germany").reason
+
+
+# --- what no document mentions ----------------------------------------------------------------
+
+MISSING = [
+    ("name", "Where is Atlantis?", ("Atlantis",)),
+    ("only-one-of-two", "Does Atlantis work with Huawei?", ("Atlantis",)),
+    ("two", "Does Atlantis work with Lemuria?", ("Atlantis", "Lemuria")),
+    ("year", "What does Huawei do by 2040?", ("2040",)),
+    ("other-number", "What has 113 billion parameters?", ("113",)),
+    ("part-of-a-number", "What has 11 parameters?", ("11",)),
+    ("latin-in-chinese", "Atlantis在哪里？", ("Atlantis",)),
+    ("french", "Où se trouve Zorglub ?", ("Zorglub",)),
+    ("acronym-en", "Who leads the NATO?", ("NATO",)),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "names"), [c[1:] for c in MISSING], ids=[c[0] for c in MISSING]
+)
+def test_a_name_that_no_document_holds_is_named(judge, question, names):
+    verdict = judge(question, *TEXTS)
+    assert (verdict.evidence, verdict.reason, verdict.missing) == ((), "missing", names)
+
+
+def test_a_missing_name_is_named_even_when_nothing_was_found(judge):
+    assert judge("Where is Atlantis?").missing == ("Atlantis",)
+
+
+PRESENT = [
+    ("name", "Where is Huawei?", "germany"),
+    ("case", "Where is HUAWEI now?", "germany"),
+    ("accents", "Où est Húawei ?", "germany"),
+    ("alias", "寒武纪在哪里？", "cambricon"),
+    ("year", "Who designs since 2016?", "cambricon"),
+    ("joining-word-in-alias", "Where is the Academy of Sciences?", "academy"),
+    ("billion-is-b", "Which model has 112 billion parameters?", "deepseek"),
+    ("unit-apart-in-the-question", "Which line has 14 nm?", "lines"),
+    ("unit-apart-in-both", "Which line has 28 nm?", "lines"),
+    ("thousands", "Where are 1200 workers?", "lines"),
+    ("thousands-with-comma", "Where are 1,200 workers?", "lines"),
+    ("misspelt", "Where is Hangzou now?", "deepseek"),
+    ("misspelt-inside", "Where is DeapSeek now?", "deepseek"),
+    ("acronym-fr", "Qui dirige une ONU nouvelle ?", "germany"),
+    ("acronym-es", "¿Cuál es el PIB de Huawei?", "germany"),
+    ("shouted", "WHERE IS THE ATLANTIS FACTORY OF HUAWEI", "germany"),
+    ("first-word", "Describe the models", "ai"),
+    ("han-in-one-language", "在中国有什么？", "ai"),
+]
+
+
+@pytest.mark.parametrize(("question", "id_"), [c[1:] for c in PRESENT], ids=[c[0] for c in PRESENT])
+def test_what_a_passage_holds_is_not_missing(judge, question, id_):
+    assert answers(judge(question, id_)) == [id_]
+
+
+def test_a_misspelt_name_must_resemble_one_that_was_found(judge):
+    assert judge("Where is Hangzou now?", "germany").missing == ("Hangzou",)
+
+
+@pytest.mark.parametrize("name", ["Hxxgzhxu", "Deutschland", "Hang"])
+def test_another_name_is_no_misspelling(judge, name):
+    assert judge(f"Where is {name} now?", "deepseek").missing == (name,)
+
+
+def test_a_number_is_never_a_misspelling(judge):
+    held = passage("held", "The plant has 123456 machines")
+    assert judge("Which plant has 123457 machines?", extra=[held]).missing == ("123457",)
+    assert judge("Who designs since 2017?", "cambricon").missing == ("2017",)
+
+
+# --- what one passage holds together ------------------------------------------------------------
+
+
+def test_names_that_stand_in_other_passages_do_not_answer(judge):
+    verdict = judge("What does Cambricon do?", "deepseek", "germany")
+    assert (verdict.reason, verdict.missing) == ("apart", ("Cambricon",))
+
+
+def test_a_passage_with_one_of_the_names_will_do_and_comes_first_with_more(judge):
+    verdict = judge("Do Huawei and DeepSeek and Germany agree?", "deepseek", "germany", "ai")
+    assert answers(verdict) == ["germany", "deepseek"]
+
+
+def test_every_number_must_be_held(judge):
+    assert judge("Does Huawei sell since 2016?", "germany").reason == "apart"
+    assert answers(judge("Who designs since 2016?", "germany", "cambricon")) == ["cambricon"]
+
+
+def test_what_the_whole_corpus_is_about_constrains_nothing(tmp_path):
+    chunks = [passage(f"p{n}", f"Nanjing fact{n}") for n in range(20)]
+    chunks.append(passage("other", "The river is long"))
+    finder, _ = retriever(tmp_path, chunks)
+    query = finder.query("How long is the river of Nanjing?")
+    verdict = Gate(finder.lexical).judge(query, [hit(chunks[-1])], [unit(chunks[-1])])
+    finder.catalog.close()
+    assert answers(verdict) == ["other"]
+
+
+def test_the_heading_above_a_passage_holds_names_too(judge):
+    note = Chunk(
+        id="note",
+        path="note.txt",
+        start=0,
+        end=19,
+        text="It stands on a hill",
+        context="Cambricon",
+        units=((0, 19),),
+    )
+    assert answers(judge("Where does Cambricon stand?", extra=[note])) == ["note"]
+
+
+def test_what_a_passage_is_tied_to_holds_names_too_when_it_was_found(judge):
+    tied = passage("tied", "It stands on a hill", related=("cambricon",))
+    question = "Where does Cambricon stand?"
+    assert judge(question, extra=[tied]).reason == "apart"
+    assert set(answers(judge(question, "cambricon", extra=[tied]))) == {"cambricon", "tied"}
+
+
+# --- what kind of thing is asked for ------------------------------------------------------------
+
+KINDS = [
+    ("how-many", "How many robots does Germany buy?", "germany", "quantity"),
+    ("how-many-held", "How many workers does the line have?", "lines", ""),
+    ("how-many-is-no-year", "How many chips does Cambricon design?", "cambricon", "quantity"),
+    ("when", "When does Germany buy robots?", "germany", "time"),
+    ("when-held", "Since when does Cambricon design chips?", "cambricon", ""),
+    ("when-is-no-count", "When did the line get workers?", "lines", "time"),
+    ("fr", "Combien de robots Huawei vend-il ?", "germany", "quantity"),
+    ("es", "¿Cuántos robots vende Huawei?", "germany", "quantity"),
+    ("zh", "寒武纪设计了多少芯片？", "cambricon", "quantity"),
+    ("zh-when", "寒武纪是哪一年成立的？", "cambricon", ""),
+    ("neither", "Where does Germany buy robots?", "germany", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "id_", "reason"), [c[1:] for c in KINDS], ids=[c[0] for c in KINDS]
+)
+def test_how_many_and_when_are_answered_with_a_number_or_a_date(judge, question, id_, reason):
+    verdict = judge(question, id_)
+    assert verdict.reason == reason
+    assert bool(verdict.evidence) == (not reason)
+
+
+# --- how near ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("question", ["Where do they go?", "Where is Huawei?"])
+def test_what_is_far_does_not_answer(judge, question):
+    verdict = judge(question, "germany", score=FAR)
+    assert (verdict.evidence, verdict.reason, verdict.missing) == ((), "far", ())
+
+
+def test_nothing_found_is_far(judge):
+    assert judge("Where do they go?").reason == "far"
+
+
+def test_a_missing_name_is_the_reason_before_distance(judge):
+    assert judge("Where is Atlantis?", "germany", score=FAR).reason == "missing"
+
+
+def test_a_unit_without_words_of_the_question_must_be_nearer(judge):
+    nearest = {
+        coverage: min(
+            score / 100
+            for score in range(200)
+            if judge("Where do they go?", "germany", score=score / 100, coverage=coverage).evidence
+        )
+        for coverage in (0.0, 0.05, 1.0)
+    }
+    assert nearest[0.0] > nearest[0.05] > nearest[1.0]
+
+
+def test_evidence_is_given_best_first(judge):
+    assert answers(judge("What do they do?", "ai", "lines", "germany")) == [
+        "ai",
+        "lines",
+        "germany",
+    ]
+
+
+# --- known defects ------------------------------------------------------------------------------
+
+DEFECTS = [
+    ("unit-joined-in-the-question", "Which line has 28nm?", "lines"),
+    ("latin-words-beside-a-han-alias", "Where is 寒武纪 now?", "cambricon"),
+    ("latin-words-beside-a-han-name", "What does 等效五纳米 mean for Huawei?", "germany"),
+    ("contraction", "Where have I've seen Huawei?", "germany"),
+    ("second-sentence", "I read the report. Describe Huawei.", "germany"),
+    ("elided-acronym-fr", "Que dit l'ONU de Huawei ?", "germany"),
+    ("hyphenated", "Is there Germany-Spain trade in robots?", "germany"),
+]
+
+
+@pytest.mark.parametrize(("question", "id_"), [c[1:] for c in DEFECTS], ids=[c[0] for c in DEFECTS])
+def test_what_should_not_be_missing(judge, question, id_):
+    assert answers(judge(question, id_)) == [id_]
+
+
+def test_a_number_is_named_without_the_comma_after_it(judge):
+    assert judge("In 2040, what happens?", "ai").missing == ("2040",)
+
+
+@pytest.mark.parametrize("question", ["¿Qué es el 9G?", "Que vaut une H800 ?"])
+def test_a_number_with_a_unit_is_no_acronym(judge, question):
+    assert judge(question, "germany").reason == "missing"
+
+
+def test_a_number_held_with_its_unit_elsewhere_is_apart(judge):
+    assert judge("Does Huawei have 112 billion?", "germany").reason == "apart"
+
+
+@pytest.mark.parametrize(("asked", "held"), [("Hunan", "Henan"), ("Austria", "Australia")])
+def test_a_neighbouring_name_is_another_name(judge, asked, held):
+    other = passage("other", f"Factories of {held} make phones")
+    assert judge(f"Which factories are in {asked}?", extra=[other]).reason == "missing"

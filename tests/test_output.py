@@ -1,0 +1,518 @@
+"""Every object that askai prints for programs is of the form that its schema states, exactly."""
+
+import copy
+import json
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from askai import output
+from askai.assemble import open_askai, open_corpus, recipe
+from askai.changes import Changes, changes_since
+from askai.cite import Context, show, shown_path
+from askai.embedders.models import ModelInfo, available
+from askai.generations import Counts, Manifest, read_manifest
+from askai.indexing import IndexReport, build
+from askai.records import (
+    Abstention,
+    Answer,
+    Chunk,
+    Citation,
+    Conflict,
+    ConflictValue,
+    Hit,
+    Sentence,
+    Skipped,
+    Source,
+)
+from askai.settings import Settings
+from askai.verify import CitationProof, SentenceProof, Verification, verify
+
+REPOSITORY = Path(__file__).parent.parent
+NAMES = ("answer", "passages", "context", "verification", "index", "status", "models")
+SCHEMAS = {
+    name: json.loads((resources.files("askai") / f"schemas/{name}.json").read_text("utf-8"))
+    for name in NAMES
+}
+
+
+def problems(name, value):
+    """What the schema says is wrong with what a program reads."""
+    read = json.loads(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    return [
+        f"{error.json_path}: {error.message[:80]}"
+        for error in Draft202012Validator(SCHEMAS[name]).iter_errors(read)
+    ]
+
+
+# --- records made by hand ---------------------------------------------------------------------
+
+SHA, OTHER_SHA = "0" * 64, "f" * 64
+GENERATION = "g-20261121T215900-1f2e3d4c"
+SOURCE = Source(
+    path="a.txt",
+    sha256=SHA,
+    bytes=40,
+    reader="text",
+    version="1",
+    title="Cities",
+    publisher="The Institute",
+    author="A. Writer",
+    published="2026-01-08",
+    language="en",
+)
+BARE_SOURCE = Source(path="b.md", sha256=OTHER_SHA, bytes=3, reader="markdown", version="1")
+CITATION = Citation(1, SOURCE, 0, 11, "Hefei talks", ("Cities", "Hefei"), "¶33", page=4, score=0.9)
+BARE_CITATION = Citation(2, BARE_SOURCE, 3, 4, "x")
+CHUNK = Chunk(
+    id="c1",
+    path="a.txt",
+    start=0,
+    end=11,
+    text="Hefei talks",
+    context="Cities",
+    label="¶33",
+    heading=("Cities", "Hefei"),
+    language="en",
+)
+HIT = Hit(CHUNK, 1, 0.95, 0.91, 0.4, dense_rank=1, lexical_rank=2, rerank=3.25)
+BARE_HIT = Hit(Chunk("c2", "b.md", 3, 4, "x", ""), 2, -0.1, -0.1, 0.0)
+MANIFEST = Manifest(
+    format=1,
+    generation=GENERATION,
+    created="2026-11-21T21:59:00+00:00",
+    askai="0.1.0",
+    fingerprint=SHA,
+    settings={"embedder": {"name": "hashing", "fingerprint": "hashing/1/512"}},
+    sources=(),
+    counts=Counts(documents=2, chunks=2, skipped=1),
+    files={},
+)
+TIMINGS = {
+    "question": 1.0, "retrieve": 2.0, "evidence": 0.1, "gate": 0.0, "write": 0.1, "total": 3.2,
+}  # fmt: skip
+SKIPPED = (Skipped("c.pdf", "no reader for .pdf", 12, 34),)
+ANSWERED = Answer(
+    question="Who talks?",
+    language="en",
+    sentences=(Sentence("Hefei talks", (1,)), Sentence("x y", (1, 2))),
+    citations=(CITATION, BARE_CITATION),
+    passages=(HIT, BARE_HIT),
+    conflicts=(Conflict("talk", (ConflictValue("Hefei", 1), ConflictValue("x", 2))),),
+    timings_ms=TIMINGS,
+)
+ABSTAINED = Answer(
+    question="谁？",
+    language="zh",
+    sentences=(),
+    citations=(),
+    passages=(HIT,),
+    abstention=Abstention("没有答案。", ("Atlantis",), (CITATION, BARE_CITATION), ("c.pdf",)),
+    timings_ms=TIMINGS,
+)
+
+
+def answer_object(answer):
+    return output.answer_object(
+        answer, manifest=MANIFEST, embedder="hashing", shown=lambda path: f"docs/{path}"
+    )
+
+
+def passages_object(*hits):
+    return output.passages_object(
+        "Who talks?", hits, manifest=MANIFEST, embedder="hashing", shown=lambda path: path
+    )
+
+
+def context_object(**changes):
+    whole = Context(
+        source=SOURCE,
+        start=6,
+        end=11,
+        before="Hefei ",
+        quote="talks",
+        after=" a lot",
+        heading=("Cities",),
+        label="¶33",
+    )
+    return output.context_object(replace(whole, **changes), shown=lambda path: path)
+
+
+def proof(status, found_at, detail=""):
+    return CitationProof(1, status, "a.txt", 0, 11, "Hefei talks", found_at, detail)
+
+
+def status_object(changes, *skipped):
+    return output.status_object(
+        MANIFEST, changes, skipped, corpus="corpus", index="index", model="hashing"
+    )
+
+
+def index_object(*, built, skipped):
+    report = IndexReport(GENERATION, built, 2, 2, skipped, 0.12345)
+    return output.index_object(report, corpus="corpus", index="index")
+
+
+MODEL = ModelInfo(
+    name="small",
+    kind="embedder",
+    origin="package small 1.0",
+    installed=True,
+    bytes=10,
+    licence="MIT",
+    languages=("en", "many"),
+    dim=384,
+    default=True,
+    note="prepared",
+)
+PROVED = Verification(
+    "Who talks?", "answered", (proof("same", (0, 11)),), (SentenceProof("x", True, ""),)
+)
+UNPROVED = Verification(
+    question="Who talks?",
+    status="answered",
+    citations=(
+        proof("moved", (4, 15), "the quote now stands at 4-15"),
+        proof("changed", None, "the source no longer says this"),
+        proof("gone", None, "a.txt: no such file"),
+    ),
+    sentences=(SentenceProof("x", False, "it has no citation"),),
+    detail="its answer is not its sentences",
+)
+PROVED_ABSTENTION = Verification("?", "abstained", (), ())
+MADE = [
+    ("answer", "answered", answer_object(ANSWERED)),
+    ("answer", "answered-bare", answer_object(replace(ANSWERED, conflicts=(), passages=()))),
+    ("answer", "abstained", answer_object(ABSTAINED)),
+    ("answer", "abstained-bare", answer_object(replace(ABSTAINED, abstention=Abstention("No.")))),
+    ("passages", "two", passages_object(HIT, BARE_HIT)),
+    ("passages", "none", passages_object()),
+    ("context", "full", context_object()),
+    ("context", "bare", context_object(source=BARE_SOURCE, before="", after="", label="")),
+    ("verification", "provable", output.verification_object(PROVED)),
+    ("verification", "unprovable", output.verification_object(UNPROVED)),
+    ("verification", "abstained", output.verification_object(PROVED_ABSTENTION)),
+    ("index", "built", index_object(built=True, skipped=SKIPPED)),
+    ("index", "up-to-date", index_object(built=False, skipped=())),
+    ("status", "current", status_object(Changes((), (), ()), *SKIPPED)),
+    ("status", "changed", status_object(Changes(("a",), ("b",), ("c",), descriptions=True))),
+    ("status", "described", status_object(Changes((), (), (), descriptions=True))),
+    ("models", "one", output.models_object([MODEL])),
+    (
+        "models",
+        "bare",
+        output.models_object([replace(MODEL, dim=None, languages=(), licence="", note="")]),
+    ),
+]  # fmt: skip
+made = pytest.mark.parametrize(
+    ("name", "value"), [(n, v) for n, _, v in MADE], ids=[f"{n}-{i}" for n, i, _ in MADE]
+)
+
+
+@made
+def test_what_is_made_by_hand_is_as_its_schema_says(name, value):
+    assert problems(name, value) == []
+
+
+# --- the schemas themselves -------------------------------------------------------------------
+
+schemas = pytest.mark.parametrize("name", NAMES)
+
+
+def objects(schema, where="$"):
+    """Every subschema that describes an object, with where it stands."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "object" and "properties" in schema:
+            yield where, schema
+        for key, inner in schema.items():
+            yield from objects(inner, f"{where}.{key}")
+    elif isinstance(schema, list):
+        for i, inner in enumerate(schema):
+            yield from objects(inner, f"{where}[{i}]")
+
+
+def looseness(schema):
+    return [
+        where
+        for where, found in objects(schema)
+        if found.get("additionalProperties") is not False
+        or sorted(found.get("required", [])) != sorted(found["properties"])
+    ]
+
+
+@schemas
+def test_a_schema_is_valid_and_says_what_it_is(name):
+    schema = SCHEMAS[name]
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+    assert schema["$id"] == schema["properties"]["schema"]["const"] == f"askai.{name}/1"
+    command = {"context": "show", "passages": "search", "answer": "ask", "verification": "verify"}
+    assert f"`askai {command.get(name, name)} --json` prints" in schema["title"]
+
+
+@schemas
+def test_every_object_is_closed_and_every_field_required(name):
+    assert looseness(SCHEMAS[name]) == []
+
+
+@schemas
+def test_a_loosened_schema_is_caught(name):
+    for i, _ in enumerate(objects(SCHEMAS[name])):
+        for loosen in ("additionalProperties", "required"):
+            schema = copy.deepcopy(SCHEMAS[name])
+            del list(objects(schema))[i][1][loosen]
+            assert len(looseness(schema)) == 1
+
+
+@schemas
+def test_every_definition_is_used_and_shared_ones_are_the_same(name):
+    schema = SCHEMAS[name]
+    for definition, found in schema.get("$defs", {}).items():
+        assert f'"#/$defs/{definition}"' in json.dumps(schema)
+        for other in {"answer", "passages", "index", "status"} - {name}:
+            assert SCHEMAS[other].get("$defs", {}).get(definition, found) == found or (
+                (name, definition) == ("verification", "citation")
+                or (name, definition) == ("verification", "sentence")
+            )
+
+
+def places(value, path=()):
+    """The path of every value inside a JSON value."""
+    for key in value if isinstance(value, dict) else range(len(value)):
+        yield (*path, key)
+        if isinstance(value[key], dict | list):
+            yield from places(value[key], (*path, key))
+
+
+def changed(value, path, change):
+    """A copy in which `change` was applied to the container of `path` and its last key."""
+    value = copy.deepcopy(value)
+    inner = value
+    for key in path[:-1]:
+        inner = inner[key]
+    change(inner, path[-1])
+    return value
+
+
+@made
+def test_a_field_that_is_missing_added_or_of_another_type_is_caught(name, value):
+    for path in places(value):
+        if isinstance(path[-1], str):
+            assert problems(name, changed(value, path, lambda d, key: d.pop(key))), path
+            added = changed(value, path, lambda d, key: d.update({f"{key} too": 1}))
+            assert problems(name, added), path
+        wrong = changed(value, path, lambda d, key: d.__setitem__(key, {"unexpected": [None]}))
+        assert problems(name, wrong), path
+
+
+MAY_BE_NULL = {
+    "answer": {"title", "publisher", "published", "page", "label", "language", "rerank", "dense",
+               "lexical"},
+    "passages": {"label", "language", "rerank", "dense", "lexical"},
+    "context": {"title", "label"},
+    "verification": set(),
+    "index": set(),
+    "status": set(),
+    "models": {"dim"},
+}  # fmt: skip
+
+
+@made
+def test_only_what_may_be_unknown_may_be_null(name, value):
+    for path in places(value):
+        if not isinstance(path[-1], str) or path[-1] == "schema":
+            continue
+        inner = value
+        for key in path:
+            inner = inner[key]
+        nothing = changed(value, path, lambda d, key: d.update({key: None}))
+        known = path[-1] in MAY_BE_NULL[name] and "scores" not in path and len(path) > 1
+        top = name == "context" and path[-1] in MAY_BE_NULL[name]
+        reranked = path[-2:] == ("scores", "rerank")
+        assert (problems(name, nothing) == []) == (known or top or reranked or inner is None), path
+
+
+CONTRADICTIONS = [
+    ("answer", {"status": "abstained"}, "answered"),
+    ("answer", {"answer": None}, "answered"),
+    ("answer", {"sentences": []}, "answered"),
+    ("answer", {"citations": []}, "answered"),
+    ("answer", {"abstention": answer_object(ABSTAINED)["abstention"]}, "answered"),
+    ("answer", {"status": "answered"}, "abstained"),
+    ("answer", {"answer": "Hefei talks [1]"}, "abstained"),
+    ("answer", {"sentences": answer_object(ANSWERED)["sentences"]}, "abstained"),
+    ("answer", {"abstention": None}, "abstained"),
+    ("answer", {"sentences": [{"text": "Hefei talks", "citations": []}]}, "answered"),
+    ("answer", {"language": "de"}, "answered"),
+    ("verification", {"provable": True}, "unprovable"),
+    ("status", {"up_to_date": True}, "changed"),
+    ("status", {"up_to_date": True}, "described"),
+    ("status", {"up_to_date": False}, "current"),
+    ("index", {"generation": "../elsewhere"}, "built"),
+    ("index", {"documents": 0}, "built"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "of"),
+    CONTRADICTIONS,
+    ids=[f"{of}-{next(iter(change))}" for _, change, of in CONTRADICTIONS],
+)
+def test_what_contradicts_itself_is_caught(name, change, of):
+    (value,) = (v for n, i, v in MADE if (n, i) == (name, of))
+    assert problems(name, value | change)
+
+
+# --- what the values are ------------------------------------------------------------------------
+
+
+def test_an_answer_says_where_its_quotes_stand():
+    value = answer_object(ANSWERED)
+    assert value["answer"] == "Hefei talks [1] x y [1] [2]"
+    assert value["citations"][0] == {
+        "n": 1,
+        "source": "docs/a.txt",
+        "sha256": SHA,
+        "reader": "text/1",
+        "encoding": "utf-8",
+        "start": 0,
+        "end": 11,
+        "quote": "Hefei talks",
+        "title": "Cities",
+        "publisher": "The Institute",
+        "published": "2026-01-08",
+        "page": 4,
+        "heading": ["Cities", "Hefei"],
+        "label": "¶33",
+        "score": 0.9,
+    }
+    assert value["citations"][1]["label"] is None
+    assert value["conflicts"] == [
+        {
+            "about": "talk",
+            "values": [{"value": "Hefei", "citation": 1}, {"value": "x", "citation": 2}],
+        }
+    ]
+    assert value["passages"][0]["scores"] == {
+        "dense": 0.91, "lexical": 0.4, "rerank": 3.25, "final": 0.95,
+    }  # fmt: skip
+    assert value["passages"][1]["ranks"] == {"dense": None, "lexical": None}
+    assert value["index"] == {
+        "generation": GENERATION, "fingerprint": SHA, "embedder": "hashing",
+    }  # fmt: skip
+
+
+def test_an_abstention_names_the_files_as_a_user_can_open_them():
+    value = answer_object(ABSTAINED)
+    assert value["abstention"]["unreadable"] == ["docs/c.pdf"]
+    assert [c["source"] for c in value["abstention"]["closest"]] == ["docs/a.txt", "docs/b.md"]
+
+
+def test_a_skipped_file_is_printed_without_what_only_the_program_needs():
+    assert index_object(built=True, skipped=SKIPPED)["skipped"] == [
+        {"path": "c.pdf", "reason": "no reader for .pdf"}
+    ]
+
+
+# --- the whole program over the repository's own documents ------------------------------------
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    index = tmp_path_factory.mktemp("repository") / "index"
+    return Settings(corpus=str(REPOSITORY / "corpus"), index=str(index), model="hashing")
+
+
+@pytest.fixture(scope="module")
+def report(settings):
+    return build(open_corpus(settings), settings.index_dir, recipe(settings))
+
+
+@pytest.fixture(scope="module")
+def opened(settings, report):
+    with open_askai(settings) as askai:
+        yield askai
+
+
+def shown(path):
+    return shown_path(path, corpus=REPOSITORY / "corpus", folder=REPOSITORY)
+
+
+# Sentences of the documents, which a model that counts words finds.
+VERBATIM = (
+    """Midstream, the sector is anchored by intensive research and development (R&D) efforts,
+    specialised training frameworks and sophisticated Machine Learning Operations (MLOps)
+    platforms, which are crucial for the deployment and management of scalable AI models.""",
+    """Nanjing ranks fifth in the world in the “2024 Nature Index – Research City” and ninth in the
+    world’s science and technology cluster in the “2024 Global Innovation Index”.""",
+    "下游作为中国优势最为显著的环节，已在机器人、自动驾驶与智能制造等领域广泛落地",
+)
+UNANSWERABLE = ("Who is the mayor of Atlantis?", "谁是亚特兰蒂斯的市长？", "Qui dirige Zorglub ?")
+
+QUESTIONS = ("sentence", "years", "zh-clause", "missing", "zh-far", "fr-missing")
+
+
+@pytest.mark.parametrize("question", VERBATIM + UNANSWERABLE, ids=QUESTIONS)
+def test_an_answer_over_the_repository(opened, question):
+    answer = opened.answerer.ask(question, k=5)
+    value = output.answer_object(
+        answer, manifest=opened.manifest, embedder=opened.embedder.name, shown=shown
+    )
+    assert problems("answer", value) == []
+    assert value["status"] == ("answered" if question in VERBATIM else "abstained")
+    assert len(value["passages"]) == 5
+    closest = value["abstention"]["closest"] if value["abstention"] else value["citations"]
+    assert closest
+    for citation in closest:
+        file = REPOSITORY / citation["source"]
+        with file.open(encoding="utf-8", newline="") as text:
+            assert text.read()[citation["start"] : citation["end"]] == citation["quote"]
+    proved = verify(value, corpus=opened.corpus, folders=(REPOSITORY,))
+    assert problems("verification", output.verification_object(proved)) == []
+    assert proved.provable
+
+
+@pytest.mark.parametrize("query", ["chips", "zzz qqq", "南京"])
+def test_passages_over_the_repository(opened, query):
+    hits = opened.retriever.search(opened.retriever.query(query), 20)
+    value = output.passages_object(
+        query, hits, manifest=opened.manifest, embedder=opened.embedder.name, shown=shown
+    )
+    assert problems("passages", value) == []
+    assert [p["rank"] for p in value["passages"]] == list(range(1, 21))
+
+
+def test_contexts_over_the_repository(opened):
+    for source in opened.catalog.sources():
+        document = opened.catalog.document(source.path)
+        labels = {m.label for m in document.marks if m.kind in ("paragraph", "heading") and m.label}
+        for fragment in ["", "char=5-9", *sorted(labels)]:
+            value = output.context_object(show(document, fragment), shown=shown)
+            assert problems("context", value) == [], fragment
+
+
+def test_the_index_over_the_repository(settings, report):
+    again = build(open_corpus(settings), settings.index_dir, recipe(settings))
+    assert (report.built, again.built) == (True, False)
+    for found in (report, again):
+        value = output.index_object(found, corpus=settings.corpus, index=settings.index)
+        assert problems("index", value) == []
+
+
+def test_the_status_over_the_repository(settings, report):
+    corpus, manifest = open_corpus(settings), read_manifest(settings.index_dir)
+    changes = changes_since(corpus, manifest, (), corpus.list())
+    value = output.status_object(
+        manifest, changes, (), corpus=settings.corpus, index=settings.index, model=settings.model
+    )
+    assert problems("status", value) == []
+    assert value["up_to_date"] is True
+
+
+def test_the_models_that_are_here():
+    value = output.models_object(available())
+    assert problems("models", value) == []
+    assert "hashing" in {model["name"] for model in value["models"]}

@@ -1,0 +1,255 @@
+"""Two legs, fused: by vectors that the test states, and by words."""
+
+import math
+
+import numpy as np
+import pytest
+
+from askai.retrieve import LANGUAGE_GAP, LEXICAL_WEIGHT, gap
+from small import filler, passage, passages, retriever
+
+IFLYTEK = ("iFLYTEK", "科大讯飞", "Iflytek Co")
+NANJING = ("Nanjing", "南京", "Nankín")
+
+
+class Axes:
+    """Each word of `AXES` is an axis, and a text is the sum of its own, scaled to length 1."""
+
+    name = "axes"
+    dim = 3
+    max_tokens = 1000
+    fingerprint = "axes/1"
+    AXES = ("chips", "robots", "芯片")  # 芯片 is chips, to this model
+
+    def embed_query(self, text):
+        counts = [text.count(axis) for axis in self.AXES]
+        vector = np.array([counts[0] + counts[2], counts[1], 0.1], dtype=np.float32)
+        return vector / np.linalg.norm(vector)
+
+    def embed_passages(self, texts):
+        vectors = [self.embed_query(text) for text in texts]
+        return np.array(vectors, dtype=np.float32).reshape(-1, self.dim)
+
+
+@pytest.fixture
+def search(tmp_path):
+    """search(passages, question, k=10): the hits of a retriever over those passages."""
+    opened = []
+
+    def found(chunks, question, *, k=10, groups=(), embedder=None):
+        finder, _ = retriever(tmp_path, chunks, groups=groups, embedder=embedder or Axes())
+        opened.append(finder.catalog)
+        return finder.search(finder.query(question), k)
+
+    yield found
+    for catalog in opened:
+        catalog.close()
+
+
+def ids(hits):
+    return [hit.chunk.id for hit in hits]
+
+
+# --- fusion -----------------------------------------------------------------------------------
+
+
+def test_the_score_is_the_cosine_and_a_share_of_the_words(search):
+    chunks = passages(both="chips of Hefei", meaning="chips", word="Hefei", none="paris")
+    hits = {hit.chunk.id: hit for hit in search(chunks, "Hefei chips")}
+    # The question is (1, 0, .1); so is a passage with chips. One without is (0, 0, 1).
+    near, far = 1.0, 0.1 / math.hypot(1, 0.1)
+    assert hits["both"].dense == pytest.approx(near, abs=1e-6)
+    assert hits["word"].dense == pytest.approx(far, abs=1e-6)
+    assert hits["both"].lexical > hits["word"].lexical > 0
+    assert hits["none"].lexical == 0
+    for hit in hits.values():
+        assert hit.score == pytest.approx(hit.dense + LEXICAL_WEIGHT * hit.lexical)
+        assert 0 <= hit.lexical <= 1
+        assert hit.rerank is None
+
+
+def test_ranks_of_each_leg_and_of_both(search):
+    chunks = passages(a="chips of Hefei", b="Hefei", c="chips", d="robots")
+    found = search(chunks, "chips Hefei")
+    assert [hit.rank for hit in found] == [1, 2, 3, 4]
+    ranks = {hit.chunk.id: (hit.dense_rank, hit.lexical_rank) for hit in found}
+    assert ranks == {"a": (1, 1), "c": (2, 3), "b": (3, 2), "d": (4, None)}
+    assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
+
+
+def test_the_lexical_leg_says_nothing_when_it_matches_nothing(search):
+    chunks = passages(a="chips", b="robots", c="paris")
+    hits = search(chunks, "芯片 zzz")
+    assert ids(hits) == ["a", "c", "b"]
+    assert {(hit.lexical, hit.lexical_rank) for hit in hits} == {(0.0, None)}
+    assert [hit.score for hit in hits] == pytest.approx(
+        [hit.dense + LANGUAGE_GAP for hit in hits]  # the question is Chinese, the passages English
+    )
+
+
+def test_a_question_of_words_of_asking_alone_has_no_lexical_leg(search):
+    assert {hit.lexical for hit in search(passages(a="who is it", b="robots"), "Who is it?")} == {0}
+
+
+def test_words_that_nothing_holds_lower_the_share_of_those_that_are_held(tmp_path):
+    finder, _ = retriever(tmp_path, [*passages(a="hefei robots"), *filler(10)])
+    known = finder.search(finder.query("hefei"), 1)[0]
+    partly = finder.search(finder.query("hefei unheard"), 1)[0]
+    assert known.chunk.id == partly.chunk.id == "a"
+    assert partly.lexical < known.lexical / 2
+    finder.catalog.close()
+
+
+def test_a_word_moves_a_passage_above_its_equals(search):
+    chunks = passages(a="chips", b="chips hefei", c="chips")
+    assert ids(search(chunks, "chips of hefei")) == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["as-added", "reversed"])
+def test_ties_are_in_order_of_id(search, order):
+    chunks = passages(c="chips", a="chips", b="chips", d="chips")[::order]
+    hits = search(chunks, "chips", k=3)
+    assert ids(hits) == ["a", "b", "c"]
+    assert len({hit.score for hit in hits}) == 1
+
+
+@pytest.mark.parametrize(("k", "count"), [(1, 1), (3, 3), (4, 4), (10, 4)])
+def test_k_passages_or_all(search, k, count):
+    hits = search(passages(a="chips", b="robots", c="hefei", d="paris"), "chips", k=k)
+    assert [hit.rank for hit in hits] == list(range(1, count + 1))
+
+
+def test_what_only_words_find_is_found_behind_any_number_of_near_vectors(search):
+    chunks = [passage(f"n{i:03}", "paris") for i in range(120)]  # as near as "Hefei" to this model
+    chunks.append(passage("word", "Hefei"))
+    first = search(chunks, "Hefei")[0]
+    assert (first.chunk.id, first.dense_rank, first.lexical_rank) == ("word", None, 1)
+
+
+def test_a_hundred_passages_when_a_hundred_are_asked_for(search):
+    assert len(search([passage(f"n{i:03}", "chips") for i in range(120)], "chips", k=100)) == 100
+
+
+# --- languages --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "first"), [("chips where", "zh"), ("芯片在哪里", "en")], ids=["en-asks", "zh-asks"]
+)
+def test_what_is_in_another_language_is_given_something_back(search, question, first):
+    """Between passages that are equally near, the one in the other language comes first."""
+    chunks = [
+        passage("zh", "chips 芯片", language="zh"),
+        passage("en", "chips 芯片", language="en"),
+        passage("unknown", "chips 芯片", language=None),
+    ]
+    hits = search(chunks, question)
+    by_id = {hit.chunk.id: hit.score for hit in hits}
+    assert hits[0].chunk.id == first
+    other = {"zh": "en", "en": "zh"}[first]
+    assert by_id[first] - by_id[other] == pytest.approx(LANGUAGE_GAP)
+    assert by_id["unknown"] == pytest.approx(by_id[other])
+
+
+def test_the_gap_is_for_another_known_language(tmp_path):
+    finder, _ = retriever(tmp_path, passages(a="chips"))
+    query = finder.query("Where are the chips made?")
+    finder.catalog.close()
+    assert query.language == "en"
+    assert [gap(query, spoken) for spoken in ("en", None, "zh", "fr")] == [
+        0, 0, LANGUAGE_GAP, LANGUAGE_GAP,
+    ]  # fmt: skip
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def query(tmp_path):
+    """query(question, *texts): how a question is seen by an index of those texts."""
+    opened = []
+
+    def seen(question, *texts, groups=(IFLYTEK, NANJING)):
+        chunks = [passage(f"p{n}", text) for n, text in enumerate(texts)]
+        finder, _ = retriever(tmp_path, [*chunks, *filler(3)], groups=groups)
+        opened.append(finder.catalog)
+        return finder.query(question)
+
+    yield seen
+    for catalog in opened:
+        catalog.close()
+
+
+def test_terms_are_the_words_of_the_subject_each_once(query):
+    seen = query("Where do the robots and the chips and robots go?")
+    assert seen.terms == (("robots",), ("chips",), ("go",))
+    assert seen.tokens == ["robots", "chips", "go"]
+    assert seen.dense_text == seen.text
+    assert seen.names == ()
+
+
+def test_a_name_that_the_corpus_spells_otherwise_is_added_to_what_is_embedded(query):
+    seen = query("科大讯飞在哪里？", "iFLYTEK is in Hefei")
+    assert seen.language == "zh"
+    assert seen.dense_text == "科大讯飞在哪里？ (iFLYTEK)"
+    assert seen.terms == (("iflytek",),)
+    assert seen.names[0][0] == "iFLYTEK"
+    assert ("iflytek",) in seen.names[0][1]
+    assert ("科大", "大讯", "讯飞") in seen.names[0][1]
+
+
+def test_a_name_that_the_corpus_spells_alike_is_left_alone(query):
+    seen = query("Where is iFLYTEK?", "iFLYTEK is in Hefei")
+    assert seen.dense_text == "Where is iFLYTEK?"
+    assert seen.terms == (("iflytek",),)
+
+
+def test_a_name_in_two_scripts_is_one_term(query):
+    seen = query("Where is Nanjing?", "Nanjing is old", "南京很古老")
+    assert seen.terms == (("nanjing", "南京"),)
+    assert seen.tokens == ["nanjing", "南京"]
+
+
+def test_a_name_that_the_corpus_does_not_have_keeps_its_own_words(query):
+    seen = query("Where is Nankín now?", "Hefei is old")
+    assert seen.terms == (("nankin",), ("now",))
+    assert seen.dense_text == "Where is Nankín now?"
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("科大讯飞在哪里？", "The firm iFLYTEK stands in Hefei"),
+        ("Where is iFLYTEK?", "科大讯飞位于合肥"),
+        ("¿Dónde está Nankín?", "Nanjing lies on the river"),
+    ],
+    ids=["zh-to-en", "en-to-zh", "es-to-en"],
+)
+def test_aliases_reach_a_passage_in_another_language(tmp_path, question, text):
+    chunks = [passage("that", text), *filler(20), *passages(other="Hefei and Paris")]
+    with_names, _ = retriever(tmp_path, chunks, groups=(IFLYTEK, NANJING))
+    first = with_names.search(with_names.query(question), 3)[0]
+    without = type(with_names)(
+        with_names.catalog,
+        with_names.store,
+        with_names.lexical,
+        with_names.embedder,
+        type(with_names.aliases)(),
+    )
+    blind = {hit.chunk.id: hit for hit in without.search(without.query(question), 100)}
+    with_names.catalog.close()
+    assert (first.chunk.id, first.lexical_rank) == ("that", 1)
+    assert blind["that"].lexical_rank is None
+
+
+ACADEMY = ("Academy of Sciences", "科学院")
+
+
+def test_a_name_with_a_word_of_joining_is_known(query):
+    seen = query("科学院在哪里？", "The Academy of Sciences is in Hefei", groups=(ACADEMY,))
+    assert seen.dense_text == "科学院在哪里？ (Academy of Sciences)"
+    assert ("of",) not in seen.terms
+
+
+def test_a_name_without_words_does_no_harm(query):
+    assert query("Yahoo! is where?", groups=(("Yahoo", "!"),)).terms == (("yahoo",),)
