@@ -22,7 +22,7 @@ _SHOWN_SKIPS = 10
 
 def safe(text: str) -> str:
     """The text without characters that move the cursor, colour, hide or reorder it."""
-    return "".join(c if c == "\n" or not _is_control(c) else " " for c in text)
+    return "".join(c if c in "\n\t" or not _is_control(c) else " " for c in text)
 
 
 def _is_control(character: str) -> bool:
