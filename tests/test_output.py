@@ -152,7 +152,7 @@ def status_object(changes, *skipped):
 
 
 def index_object(*, built, skipped):
-    report = IndexReport(GENERATION, built, 2, 2, skipped, 0.12345)
+    report = IndexReport(GENERATION, built, 2, 2, skipped, {"b.txt": "gb18030"}, 0.12345)
     return output.index_object(report, corpus="corpus", index="index")
 
 

@@ -70,6 +70,7 @@ class IndexReport:
     documents: int
     chunks: int
     skipped: tuple[Skipped, ...]
+    encodings: dict[str, str]  # by path, of the files that are not UTF-8
     seconds: float
 
 
@@ -99,6 +100,7 @@ def build(
             documents=counts.documents,
             chunks=counts.chunks,
             skipped=skipped,
+            encodings=_encodings(index_dir / manifest.generation),
             seconds=seconds,
         )
     if not listing.files:
@@ -156,6 +158,7 @@ def _build(  # noqa: PLR0917  one call, in the order of the data's way
         documents=len(states),
         chunks=count,
         skipped=tuple(skipped),
+        encodings=_encodings(building.path),
         seconds=perf_counter() - start,
     )
 
@@ -210,6 +213,11 @@ def _embed(
     store.flush()
     store.close()
     return done
+
+
+def _encodings(generation: Path) -> dict[str, str]:
+    with Catalog.open(generation / CATALOG) as catalog:
+        return {s.path: s.encoding for s in catalog.sources() if s.encoding != "utf-8"}
 
 
 def _nothing(corpus: Corpus, skipped: Sequence[Skipped]) -> str:

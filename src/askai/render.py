@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from askai.verify import Verification
 
 ShownPath = Callable[[str], str]
-_SHOWN_SKIPS = 10
+_SHOWN = 10
 
 
 def safe(text: str) -> str:
@@ -45,7 +45,7 @@ def answer(found: Answer, *, shown: ShownPath) -> str:
         lines += [_citation(c, shown, said="") for c in found.abstention.closest]
     if found.abstention.unreadable:
         lines += ["", "Files that could not be read, and might say it:"]
-        lines += [f"  {_line(shown(path))}" for path in found.abstention.unreadable[:_SHOWN_SKIPS]]
+        lines += [f"  {_line(shown(path))}" for path in found.abstention.unreadable[:_SHOWN]]
     return "\n".join(lines)
 
 
@@ -126,15 +126,19 @@ def index_report(report: IndexReport, *, corpus: str, index: str) -> str:
             f"Up to date: {report.documents} documents of {corpus}, {report.chunks} passages, "
             f"in {index}/{report.generation}"
         )
-    return "\n".join([_line(head), *skipped(report.skipped)])
+    read_as = [f"Read as {name}: {path}" for path, name in report.encodings.items()]
+    shown = [_line(line) for line in (head, *read_as[:_SHOWN])]
+    if len(read_as) > _SHOWN:
+        shown.append(f"and {len(read_as) - _SHOWN} more that are not UTF-8")
+    return "\n".join([*shown, *skipped(report.skipped)])
 
 
 def skipped(files: Sequence[Skipped]) -> list[str]:
     """Lines that name the files left out."""
     if not files:
         return []
-    shown = [f"  {_line(skip.path)}: {_line(skip.reason)}" for skip in files[:_SHOWN_SKIPS]]
-    more = [f"  and {len(files) - _SHOWN_SKIPS} more"] if len(files) > _SHOWN_SKIPS else []
+    shown = [f"  {_line(skip.path)}: {_line(skip.reason)}" for skip in files[:_SHOWN]]
+    more = [f"  and {len(files) - _SHOWN} more"] if len(files) > _SHOWN else []
     return [f"Not read ({len(files)}):", *shown, *more]
 
 
