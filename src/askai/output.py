@@ -107,7 +107,7 @@ def index_object(report: IndexReport, *, corpus: str, index: str) -> dict[str, A
         "documents": report.documents,
         "passages": report.chunks,
         "skipped": [_skipped(skip) for skip in report.skipped],
-        "encodings": report.encodings,
+        "encodings": [{"path": p, "encoding": e} for p, e in report.encodings.items()],
         "seconds": round(report.seconds, 2),
     }
 
