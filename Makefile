@@ -37,6 +37,7 @@ help: ## list what there is
 		printf '  make %-8s %s\n' "$$name" "$$text"; done
 
 setup: $(INSTALLED) ## make .venv and install everything in it (the others do so by themselves)
+	@echo "$(VENV) is up to date."
 
 # Written last: what was interrupted is taken up again. A package is whole when it has a RECORD,
 # which pip writes when all else is in place; what has none is forgotten and installed again.
@@ -67,8 +68,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 HEALTHY := 'import sys; from importlib.metadata import distribution; \
 	sys.exit(sys.version_info < (3, 11) or not distribution("pip").read_text("RECORD"))'
 
+# Exit code 3 of askai, no answer in the documents, is no failure of make. Scripts that need the
+# difference call .venv/bin/askai.
 ask: | question index ## answer a question: make ask Q="Who are the six dragons of Hangzhou?"
-	@$(BIN)/askai ask -- "$$Q" || test $$? -eq 3  # 3: no answer in the documents, which is no failure
+	@$(BIN)/askai ask -- "$$Q" || test $$? -eq 3
 
 .PHONY: question
 question:

@@ -158,27 +158,45 @@ def check_failure(ran: Ran, *, says: str, code: int = 1) -> str:
     return last
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    """Two documents, no index."""
-    made = Desk(
-        tmp_path / "desk",
+def made_desk(folder: Path) -> Desk:
+    return Desk(
+        folder / "desk",
         {
             "ASKAI_MODEL": "hashing",
-            "ASKAI_CACHE": str(tmp_path / "cache"),
-            "HF_HUB_CACHE": str(tmp_path / "hub"),
+            "ASKAI_CACHE": str(folder / "cache"),
+            "HF_HUB_CACHE": str(folder / "hub"),
             "HF_HUB_OFFLINE": "1",
         },
     )
+
+
+def write_documents(made: Desk) -> None:
     made.write("a.txt", f"{ANSWER}\n\nIt has 9 million people.\n")
     made.write("b.md", "# Harbin\n\nHarbin is known for its ice festival in winter.\n")
-    return made
 
 
 @pytest.fixture
-def indexed(desk: Desk) -> Desk:
-    """Two documents and their index."""
-    return desk.indexed()
+def desk(tmp_path: Path) -> Desk:
+    """Two documents, no index."""
+    made = made_desk(tmp_path)
+    write_documents(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def indexed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("indexed")
+    made = made_desk(folder)
+    write_documents(made)
+    return made.indexed().folder
+
+
+@pytest.fixture
+def indexed(tmp_path: Path, indexed_once: Path) -> Desk:
+    """Two documents and their index, copied with their times."""
+    made = made_desk(tmp_path)
+    shutil.copytree(indexed_once, made.folder)
+    return made
 
 
 @pytest.fixture

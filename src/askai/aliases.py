@@ -39,7 +39,7 @@ class Aliases:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return cls()
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise CorpusError(f"{path} cannot be read: {error}.") from error
         if unknown := set(data) - {"names"}:
             raise CorpusError(f"{path}: unknown key {min(unknown)!r}; expected names.")

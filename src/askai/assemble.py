@@ -39,7 +39,9 @@ class Askai:
 
 
 def open_corpus(settings: Settings) -> Corpus:
-    return Corpus.open(settings.corpus_dir, max_bytes=settings.max_file_bytes)
+    return Corpus.open(
+        settings.corpus_dir, max_bytes=settings.max_file_bytes, index=settings.index_dir
+    )
 
 
 def recipe(settings: Settings, *, notify: Notify = lambda _: None) -> Recipe:

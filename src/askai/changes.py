@@ -29,12 +29,12 @@ def changes_since(
 ) -> Changes:
     """Compares sizes and times, and contents only where a time alone differs."""
     known = {state.path: state for state in manifest.sources}
-    unread = {skip.path: (skip.bytes, skip.mtime_ns) for skip in skipped}
+    unread = {skip.path: (skip.bytes, skip.ctime_ns) for skip in skipped}
     added, changed = [], []
     for file in listing.files:
         state = known.pop(file.path, None)
         if state is None:
-            if unread.get(file.path) != (file.bytes, file.mtime_ns):
+            if unread.get(file.path) != (file.bytes, file.ctime_ns):
                 added.append(file.path)
         elif not _is_same(corpus, file, state):
             changed.append(file.path)

@@ -1,5 +1,6 @@
 """The command line: the only place that prints. Each command loads what it needs and no more."""
 
+import codecs
 import json
 import os
 import sys
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ABSTAINED = 3
 INTERRUPTED = 130  # as a shell counts a process ended by Ctrl-C
+_STOPPED = "Stopped. The index is as it was."
 
 # The base of its errors of usage: Typer brings its own copy of Click or uses the installed one.
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
@@ -209,9 +211,13 @@ def show(
     from askai import cite, output, render  # noqa: PLC0415
     from askai.assemble import open_corpus  # noqa: PLC0415
 
-    source, fragment = cite.parse_place(place)
     opened = open_corpus(settings)
-    found = cite.show(opened.read(cite.path_in(opened.folder, source)), fragment)
+    try:
+        path, fragment = cite.path_in(opened.folder, place), ""  # all of "C# notes.txt"
+    except UsageError:
+        source, fragment = cite.parse_place(place)
+        path = cite.path_in(opened.folder, source)
+    found = cite.show(opened.read(path), fragment)
     if as_json:
         _print_json(output.context_object(found, shown=_shown(settings)))
     else:
@@ -373,11 +379,13 @@ def _state(settings: Settings) -> tuple[Any, Any, Any]:
     """(manifest, changes since, skipped files), with nothing heavy loaded."""
     from askai.changes import changes_since  # noqa: PLC0415
     from askai.corpus import Corpus  # noqa: PLC0415
-    from askai.generations import read_manifest, read_skipped  # noqa: PLC0415
+    from askai.generations import open_generation, read_skipped  # noqa: PLC0415
 
-    manifest = read_manifest(settings.index_dir)
-    skipped = read_skipped(settings.index_dir / manifest.generation)
-    corpus = Corpus.open(settings.corpus_dir, max_bytes=settings.max_file_bytes)
+    with open_generation(settings.index_dir) as generation:  # held: a writer may delete it
+        manifest, skipped = generation.manifest, read_skipped(generation.path)
+    corpus = Corpus.open(
+        settings.corpus_dir, max_bytes=settings.max_file_bytes, index=settings.index_dir
+    )
     return manifest, changes_since(corpus, manifest, skipped, corpus.list()), skipped
 
 
@@ -434,31 +442,52 @@ def _notify(text: str) -> None:
 
 
 def _print(text: str) -> None:
-    print(text)
+    try:
+        print(text, flush=True)  # here, since Typer makes exit code 1 of a reader that is gone
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise AskaiError(f"The output cannot be written: {error.strerror}.") from error
 
 
 def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    # A quotation with question marks in it cannot be proved: \u escapes where there is no UTF-8.
+    whole = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+    _print(json.dumps(value, ensure_ascii=not whole, indent=2))
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: >&-
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        # A terminal without UTF-8 gets question marks, not a traceback.
+        getattr(sys, name).reconfigure(errors="replace")
 
 
 def main() -> NoReturn:
     """The console script: one line for each expected failure, and its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal without UTF-8 gets question marks, not a traceback.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    _prepare_streams()
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # Typer makes this of KeyboardInterrupt
+            _notify(_STOPPED)
     except typer.Exit as stop:
         code = stop.exit_code
+    except SystemExit as stop:  # Typer's, when nobody reads its help
+        code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
     except (KeyboardInterrupt, typer.Abort):
-        _notify("Stopped. The index is as it was.")
+        _notify(_STOPPED)
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except AskaiError as error:
-        _notify(f"askai: {error}")
+        from askai.render import safe  # noqa: PLC0415
+
+        lines = str(error).splitlines() if isinstance(error, GoldError) else [str(error)]
+        _notify("askai: " + "\n".join(" ".join(safe(line).split()) for line in lines))
         code = error.exit_code
     except _USAGE_ERROR as error:
         error.show()  # type: ignore[attr-defined]

@@ -37,6 +37,7 @@ class CorpusFile:
     path: str  # relative to the corpus, with forward slashes
     bytes: int
     mtime_ns: int
+    ctime_ns: int  # changes with the right to read it, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,16 @@ class Corpus:
     max_bytes: int
     described: dict[str, Description] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
+    index: Path | None = None  # askai's own folder, which may be inside and is no document
 
     @classmethod
-    def open(cls, folder: Path, *, max_bytes: int) -> "Corpus":
+    def open(cls, folder: Path, *, max_bytes: int, index: Path | None = None) -> "Corpus":
         """Raises CorpusError when there is no such folder, or `sources.toml` has an error."""
-        if not folder.exists():
+        try:
+            there = folder.exists()
+        except OSError as error:  # a name too long, a folder above that may not be entered
+            raise CorpusError(f"{folder} cannot be used: {_why(error)}.") from error
+        if not there:
             raise CorpusError(
                 f"No folder {folder}. Make it and put documents in it, or name another: "
                 "askai --corpus DIR …"
@@ -65,7 +71,7 @@ class Corpus:
         if not folder.is_dir():
             raise CorpusError(f"{folder} is a file; expected a folder of documents.")
         exclude, described = _read_sources(folder / SOURCES)
-        return cls(folder, max_bytes, described, exclude)
+        return cls(folder, max_bytes, described, exclude, index and index.resolve())
 
     def list(self) -> Listing:
         """Every file with its size and time, without opening any."""
@@ -94,6 +100,8 @@ class Corpus:
             elif entry.is_symlink():
                 yield Skipped(path, _about_link(Path(entry.path), self.folder))
             elif entry.is_dir(follow_symlinks=False):
+                if self.index and Path(entry.path).resolve() == self.index:
+                    continue
                 yield from self._walk(Path(entry.path), at / entry.name)
             else:
                 yield self._file(entry, path)
@@ -117,7 +125,7 @@ class Corpus:
                 f"{stat.st_size / 1e6:.1f} MB is over the limit of {self.max_bytes / 1e6:g} MB; "
                 "split it, or raise max_file_mb in askai.toml",
             )
-        return CorpusFile(path, stat.st_size, stat.st_mtime_ns)
+        return CorpusFile(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
     def _is_excluded(self, path: str) -> bool:
         return any(fnmatch(path, pattern) for pattern in self.exclude)
@@ -199,7 +207,7 @@ def _read_sources(path: Path) -> tuple[tuple[str, ...], dict[str, Description]]:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return (), {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise CorpusError(f"{path} cannot be read: {error}.") from error
     if unknown := set(data) - {"exclude", "source"}:
         raise CorpusError(f"{path}: unknown key {min(unknown)!r}; expected exclude and [[source]].")

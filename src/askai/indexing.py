@@ -18,7 +18,7 @@ from askai.generations import (
     Building,
     Manifest,
     SourceState,
-    read_manifest,
+    open_generation,
     read_skipped,
     settings_fingerprint,
     write_skipped,
@@ -113,15 +113,19 @@ def _unchanged(
     corpus: Corpus, index_dir: Path, settings: dict[str, Any], listing: Listing
 ) -> Manifest | None:
     try:
-        manifest = read_manifest(index_dir)
-        skipped = read_skipped(index_dir / manifest.generation)
+        with open_generation(index_dir) as generation:  # damage is rebuilt, not called up to date
+            manifest, skipped = generation.manifest, read_skipped(generation.path)
     except StoredIndexError:
         return None
     if manifest.fingerprint != settings_fingerprint(settings):
         return None
-    same_skips = {s.path for s in listing.skipped} <= {s.path for s in skipped}
+    # A file that a reader failed at has its size and time; one that none was tried on has not.
+    listed = {(s.path, s.reason) for s in skipped if not s.ctime_ns}
+    failed = {s.path for s in skipped if s.ctime_ns}
+    same_skips = listed == {(s.path, s.reason) for s in listing.skipped}
+    there = failed <= {file.path for file in listing.files}
     changes = changes_since(corpus, manifest, skipped, listing)
-    return manifest if same_skips and not changes.count else None
+    return manifest if same_skips and there and not changes.count else None
 
 
 def _build(  # noqa: PLR0917  one call, in the order of the data's way
@@ -175,7 +179,7 @@ def _catalogue(
             try:
                 document = corpus.read(file.path)
             except ReadError as error:
-                skipped.append(Skipped(file.path, str(error), file.bytes, file.mtime_ns))
+                skipped.append(Skipped(file.path, str(error), file.bytes, file.ctime_ns))
                 continue
             chunks = chunking.chunk(document, budget=recipe.chunk_tokens)
             writer.add_document(document, chunks, file.mtime_ns)

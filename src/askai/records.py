@@ -66,7 +66,7 @@ class Skipped:
     path: str
     reason: str
     bytes: int = 0  # with the time, what tells whether the file is still the one not read
-    mtime_ns: int = 0
+    ctime_ns: int = 0  # of its last change, its permissions included; 0: no reader was tried
 
 
 @dataclass(frozen=True, slots=True)

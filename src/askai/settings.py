@@ -4,6 +4,7 @@ An unknown key is an error that names it: a misspelt setting that is ignored is 
 """
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -36,7 +37,7 @@ class Settings:
             raise SettingsError(f"passages is {self.passages}; it must be 1 or more.")
         if not 32 <= self.chunk_tokens <= 4096:
             raise SettingsError(f"chunk_tokens is {self.chunk_tokens}; it must be 32 to 4096.")
-        if self.max_file_mb <= 0:
+        if not 0 < self.max_file_mb < math.inf:
             raise SettingsError(f"max_file_mb is {self.max_file_mb}; it must be more than 0.")
 
     @property
@@ -57,6 +58,8 @@ class Settings:
         if corpus.name == "corpus":
             return corpus.parent / "index"
         whole = corpus.resolve()
+        if corpus.name in ("", "..") and whole.name == "corpus":  # named from within
+            return whole.parent / "index"
         name = f"{whole.name}-{hashlib.sha256(str(whole).encode()).hexdigest()[:8]}"
         return cache_dir() / "indexes" / name
 
@@ -70,6 +73,9 @@ def load_settings(
     """
     settings = _with(Settings(), _from_file(folder / FILE), where=FILE)
     settings = _with(settings, _from_environment(environment), where="the environment")
+    for name in ("corpus", "index"):
+        if options.get(name) == "":  # --corpus "$UNSET" would mean the working folder
+            raise SettingsError(f"--{name} is empty; expected a folder.")
     return _with(settings, {k: v for k, v in options.items() if v is not None}, where="options")
 
 
@@ -78,7 +84,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(f"{path} cannot be read: {error}.") from error
 
 
