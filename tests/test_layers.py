@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 # The lower a layer stands here, the lower it is: a module imports its own layer and those below.
 # A folder stands for the modules in it.
 LAYERS = (
-    ("__main__", "cli",),
+    ("__main__", "cli"),
     ("assemble", "output", "render"),
     ("answer", "baseline", "evaluate", "indexing", "verify"),
     ("aliases", "asked", "catalog", "changes", "chunking", "cite", "corpus", "evidence", "gate",

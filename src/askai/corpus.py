@@ -77,34 +77,42 @@ class Corpus:
         """Every file with its size and time, without opening any."""
         files: list[CorpusFile] = []
         skipped: list[Skipped] = []
-        for found in self._walk(self.folder, PurePosixPath()):
+        for found in self._walk():
             (files if isinstance(found, CorpusFile) else skipped).append(found)  # type: ignore[arg-type]
         by_path = sorted(files, key=lambda file: file.path)
         return Listing(tuple(by_path), tuple(sorted(skipped, key=lambda skip: skip.path)))
 
-    def _walk(self, folder: Path, at: PurePosixPath) -> Iterator[CorpusFile | Skipped]:
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            if folder == self.folder:
-                raise CorpusError(f"{folder} cannot be listed: {_why(error)}.") from error
-            yield Skipped(f"{at}/", f"the folder cannot be listed: {_why(error)}")
-            return
-        for entry in entries:
-            path = str(at / entry.name)
-            if entry.name.startswith(".") or path in _OWN_FILES or self._is_excluded(path):
+    def _walk(self) -> Iterator[CorpusFile | Skipped]:
+        """All entries, in no order; folders wait in a list, so that no depth is too deep."""
+        folders = [(self.folder, PurePosixPath())]
+        top = self.folder.resolve()
+        while folders:
+            folder, at = folders.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    found = list(entries)
+            except OSError as error:
+                if folder == self.folder:
+                    raise CorpusError(f"{folder} cannot be listed: {_why(error)}.") from error
+                yield Skipped(f"{at}/", f"the folder cannot be listed: {_why(error)}")
                 continue
-            if not _is_unicode(path):
-                shown = os.fsencode(path).decode("utf-8", "replace")
-                yield Skipped(shown, "its name is not valid Unicode; rename it")
-            elif entry.is_symlink():
-                yield Skipped(path, _about_link(Path(entry.path), self.folder))
-            elif entry.is_dir(follow_symlinks=False):
-                if self.index and Path(entry.path).resolve() == self.index:
+            for entry in found:
+                path = str(at / entry.name)
+                if entry.name.startswith(".") or path in _OWN_FILES or self._is_excluded(path):
                     continue
-                yield from self._walk(Path(entry.path), at / entry.name)
-            else:
-                yield self._file(entry, path)
+                if entry.is_dir(follow_symlinks=False) and _is_unicode(path):
+                    if top / path != self.index:
+                        folders.append((Path(entry.path), at / entry.name))
+                else:
+                    yield self._entry(entry, path)
+
+    def _entry(self, entry: os.DirEntry[str], path: str) -> CorpusFile | Skipped:
+        if not _is_unicode(path):
+            shown = os.fsencode(path).decode("utf-8", "replace")
+            return Skipped(shown, "its name is not valid Unicode; rename it")
+        if entry.is_symlink():
+            return Skipped(path, _about_link(Path(entry.path), self.folder))
+        return self._file(entry, path)
 
     def _file(self, entry: os.DirEntry[str], path: str) -> CorpusFile | Skipped:
         try:
