@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -173,6 +174,14 @@ def made_desk(folder: Path) -> Desk:
 def write_documents(made: Desk) -> None:
     made.write("a.txt", f"{ANSWER}\n\nIt has 9 million people.\n")
     made.write("b.md", "# Harbin\n\nHarbin is known for its ice festival in winter.\n")
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """A runner in the background ignores Ctrl-C, and what it starts would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
