@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askai.embedders import Embedder
+from askai.embedders.bert_numpy import BertEncoder
 from askai.embedders.hashing import HashingEmbedder, features
 from askai.embedders.models import resolve
 from askai.embedders.sentence_transformers import SentenceTransformerEmbedder, default_prompts
@@ -216,6 +217,41 @@ def test_e5_finds_across_languages(e5: SentenceTransformerEmbedder) -> None:
     )
     for question in ("2027年智能体普及率目标", "Taux de pénétration de l’IA visé en 2027 ?"):
         assert int(np.argmax(passages @ e5.embed_query(question))) == 1
+
+
+QUESTIONS = [
+    "Who are the six dragons of Hangzhou?",
+    "",
+    "南京有多少所高校？",
+    "Où se trouve le siège d’iFLYTEK ?",
+    "ill-formed \ud800 text",
+    "a long one " * 400,
+]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("text", QUESTIONS, ids=range(len(QUESTIONS)))
+@pytest.mark.parametrize(
+    "reference", ["multilingual-e5-small", pytest.param("all-MiniLM-L6-v2", marks=NEEDS_MINILM)]
+)
+def test_a_question_has_the_vector_that_sentence_transformers_gives(
+    reference: str, text: str
+) -> None:
+    quick = shared(reference)
+    whole = SentenceTransformerEmbedder(quick.folder, name=quick.name)
+    np.testing.assert_allclose(quick.embed_query(text), whole.embed_query(text), atol=1e-5)
+
+
+@pytest.mark.model
+def test_a_model_of_another_architecture_is_refused(
+    e5: SentenceTransformerEmbedder, tmp_path: Path
+) -> None:
+    for file in e5.folder.glob("*.json"):
+        shutil.copy(file, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text("utf-8")) | {"hidden_act": "relu"}
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ValueError, match="hidden_act is 'relu'; expected 'gelu'"):
+        BertEncoder(tmp_path, max_tokens=512)
 
 
 @pytest.mark.model

@@ -1,6 +1,7 @@
 """What a command loads before it does anything, and how long that takes."""
 
 import json
+import subprocess
 import sys
 import time
 
@@ -44,6 +45,18 @@ def test_a_command_that_needs_no_model_loads_none(answered, command):
     assert process.returncode == 0, err
     assert out
     assert set(json.loads(err.splitlines()[-1])).isdisjoint(HEAVY)
+
+
+@pytest.mark.model
+def test_a_question_is_embedded_without_torch():
+    code = (
+        "import json, sys\nfrom askai.embedders.models import resolve\n"
+        "resolve('multilingual-e5-small').embed_query('Where is Hefei?')\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert HEAVY.isdisjoint(json.loads(done.stdout))
 
 
 def test_importing_askai_loads_nothing_and_does_nothing(desk):

@@ -11,12 +11,14 @@ makes them, so case and accents do not matter, and Han names are found inside a 
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from askai.errors import CorpusError
 from askai.tokens import LATIN_LETTER, folded, is_han, tokens
+
+_LATIN_LETTER = re.compile(LATIN_LETTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,10 @@ class Aliases:
         plain = folded(text)
         found = sorted(
             (
-                Mention(match.start(), match.end(), group)
+                Mention(start, end, group)
                 for group in self.groups
                 for name in group
-                for match in _pattern(name).finditer(plain)
+                for start, end in _places(folded(name), plain)
             ),
             key=lambda mention: (mention.start - mention.end, mention.start),
         )
@@ -64,11 +66,21 @@ class Aliases:
         return sorted(kept, key=lambda mention: mention.start)
 
 
-def _pattern(name: str) -> re.Pattern[str]:
-    plain = folded(name)
-    front = "" if is_han(plain[:1]) else rf"(?<!{LATIN_LETTER})"
-    back = "" if is_han(plain[-1:]) else rf"(?!{LATIN_LETTER})"
-    return re.compile(f"{front}{re.escape(plain)}{back}")
+def _places(name: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where a name stands as a whole word; a Han name also inside a run. Both are folded."""
+    start = text.find(name)
+    while start >= 0:
+        end = start + len(name)
+        inside = _touches(text[start - 1 : start], name[0]) or _touches(
+            text[end : end + 1], name[-1]
+        )
+        if not inside:
+            yield start, end
+        start = text.find(name, start + 1)
+
+
+def _touches(outer: str, inner: str) -> bool:
+    return bool(outer) and not is_han(inner) and bool(_LATIN_LETTER.match(outer))
 
 
 def _checked(path: Path, groups: object) -> tuple[tuple[str, ...], ...]:

@@ -1,7 +1,8 @@
 """Which language a question or a part of a document is in.
 
-The script decides between Chinese and the rest, in every text; between English, French and
-Spanish the lingua library does, which was made for short texts.
+The script decides between Chinese and the rest, in every text. Between English, French and Spanish
+the words of asking and joining decide where they are clear, which in most questions they are; else
+the lingua library does, which was made for short texts and takes 0.7 s to load.
 """
 
 import re
@@ -10,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from askai.records import Mark
+from askai.tokens import OWN_WORDS, tokens
 
 if TYPE_CHECKING:
     from lingua import LanguageDetector
@@ -44,6 +46,18 @@ def language_of(text: str) -> str:
         return "en"
     if _SPANISH.match(sample):
         return "es"
+    return _by_function_words(sample) or _by_lingua(sample)
+
+
+def _by_function_words(sample: str) -> str | None:
+    """The language that two function words more speak for than for any other; None if none."""
+    words = tokens(sample)
+    counts = {code: sum(w in known for w in words) for code, known in OWN_WORDS.items()}
+    best, second, *_ = sorted(counts, key=lambda code: -counts[code])
+    return best if counts[best] >= counts[second] + 2 else None
+
+
+def _by_lingua(sample: str) -> str:
     found = _detector().detect_language_of(sample)
     return found.iso_code_639_1.name.lower() if found is not None else "en"
 

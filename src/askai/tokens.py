@@ -54,6 +54,15 @@ _SPANISH = """
     tambien tan tanto te tiene tienen todo todos tras tu tus un una unas uno unos y ya
 """
 FUNCTION_WORDS = frozenset(f"{_ENGLISH} {_FRENCH} {_SPANISH}".split())
+# By language, those that are no function words of another one.
+OWN_WORDS = {
+    code: frozenset(own.split()) - frozenset(others.split())
+    for code, own, others in (
+        ("en", _ENGLISH, f"{_FRENCH} {_SPANISH}"),
+        ("fr", _FRENCH, f"{_ENGLISH} {_SPANISH}"),
+        ("es", _SPANISH, f"{_ENGLISH} {_FRENCH}"),
+    )
+}
 
 
 def tokens(text: str) -> list[str]:

@@ -82,6 +82,7 @@ def embedder(
         fingerprint=FINGERPRINT,
         dim=DIM,
         max_tokens=MAX_TOKENS,
+        numpy_queries=True,
     )
 
 

@@ -1,7 +1,8 @@
 """Any sentence-transformers model that lies in a folder.
 
-Name, dimension and fingerprint are read from the folder's files; torch and transformers (3 s) are
-imported when the first vector is asked for. No method of this module touches the network.
+Name, dimension and fingerprint are read from the folder's files; torch and transformers (5 s) are
+imported when the first vector of a passage is asked for, and for a question's vector only where
+`bert_numpy` does not know the architecture. No method of this module touches the network.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from askai.embedders import Vector, Vectors
+from askai.embedders.bert_numpy import BertEncoder
 from askai.errors import ModelError
 from askai.files import stamped_sha256
 
@@ -90,11 +92,13 @@ class SentenceTransformerEmbedder:
         dim: int | None = None,
         max_tokens: int | None = None,
         batch_size: int = 8,  # the least CPU time of 8, 16 and 32, as measured
+        numpy_queries: bool = False,
     ) -> None:
         """Reads nothing yet.
 
         What is known beforehand (name, fingerprint, dim, max_tokens) need not be read from the
-        folder, which then is asked for only with the first vector.
+        folder, which then is asked for only with the first vector. `numpy_queries` is for a BERT
+        with mean pooling that is known to give the same vector by `BertEncoder`.
         """
         self._location = location
         self._name = name
@@ -102,7 +106,9 @@ class SentenceTransformerEmbedder:
         self._dim = dim
         self._max_tokens = max_tokens
         self._batch_size = batch_size
+        self._numpy_queries = numpy_queries
         self._model: Any = None
+        self._query_encoder: BertEncoder | None = None
         self._folder: Path | None = None
         self._lock = threading.RLock()
 
@@ -158,8 +164,17 @@ class SentenceTransformerEmbedder:
 
     def embed_query(self, text: str) -> Vector:
         """A vector of shape (dim,); raises ModelError when the model cannot be loaded."""
+        if self._numpy_queries:
+            return self._query_vector(text)
         vector: Vector = self._encode([text], role="query")[0]
         return vector
+
+    def _query_vector(self, text: str) -> Vector:
+        with self._lock:
+            if self._query_encoder is None:
+                self._query_encoder = _open_encoder(self.folder, self.name, self.max_tokens)
+        prompt = default_prompts(self.name)[0]
+        return self._query_encoder.encode(prompt + text.encode("utf-8", "replace").decode())
 
     def _encode(self, texts: list[str], *, role: str) -> Vectors:
         with self._lock:  # a fast tokenizer refuses a second thread: "Already borrowed"
@@ -204,6 +219,22 @@ def _prompt(prompts: dict[str, str], name: str, role: str) -> str | None:
     return default_prompts(name)[0 if role == "query" else 1] or None
 
 
+def _open_encoder(folder: Path, name: str, max_tokens: int) -> BertEncoder:
+    try:
+        return BertEncoder(folder, max_tokens=max_tokens)
+    except Exception as error:  # the tokenizer and the weights raise their own, of Rust
+        raise _unloadable(folder, name, error) from error
+
+
+def _unloadable(folder: Path, name: str, error: Exception) -> ModelError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ModelError(
+        f"The model {name!r} in {folder} cannot be loaded: {reason[:300]} "
+        "Expected a sentence-transformers folder with all its files; fetch it again, or "
+        "install sentence-transformers if that is what is missing."
+    )
+
+
 def _load(folder: Path, name: str) -> Any:
     try:
         with _quiet():
@@ -213,12 +244,7 @@ def _load(folder: Path, name: str) -> Any:
             )
             return model.float()  # half precision makes a vector depend on its batch
     except Exception as error:  # four libraries and a file of unknown origin fail in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ModelError(
-            f"The model {name!r} in {folder} cannot be loaded: {reason[:300]} "
-            "Expected a sentence-transformers folder with all its files; fetch it again, or "
-            "install sentence-transformers if that is what is missing."
-        ) from error
+        raise _unloadable(folder, name, error) from error
 
 
 @contextmanager
