@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from askai.aliases import Aliases
 from askai.answer import Answerer
 from askai.catalog import Catalog
+from askai.centring import centring_for
 from askai.corpus import ALIASES, Corpus
 from askai.embedders import Embedder
 from askai.embedders.models import resolve
@@ -46,8 +47,10 @@ def open_corpus(settings: Settings) -> Corpus:
 
 def recipe(settings: Settings, *, notify: Notify = lambda _: None) -> Recipe:
     """What builds an index by these settings."""
+    embedder = resolve(settings.model, notify=notify)
     return Recipe(
-        embedder=resolve(settings.model, notify=notify),
+        embedder=embedder,
+        centring=centring_for(embedder),
         store=settings.store,
         store_class=load("store", STORES, settings.store),
         lexical=settings.lexical,
@@ -83,7 +86,15 @@ def _parts(
     lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
     stack.callback(lexical.close)
     aliases = Aliases.load(corpus.folder / ALIASES)
-    retriever = Retriever(catalog, store, lexical, embedder, aliases)
+    retriever = Retriever(
+        catalog=catalog,
+        store=store,
+        units=units,
+        lexical=lexical,
+        embedder=embedder,
+        centring=centring_for(embedder),
+        aliases=aliases,
+    )
     answerer = Answerer(
         retriever=retriever,
         finder=EvidenceFinder(units, lexical),
