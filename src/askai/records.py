@@ -172,6 +172,7 @@ class Answer:
     passages: tuple[Hit, ...]
     abstention: Abstention | None = None
     conflicts: tuple[Conflict, ...] = ()
+    confidence: float = 0.0  # 0..1, that the documents answer the question; see gate.Verdict
     timings_ms: dict[str, float] = field(default_factory=dict)
 
     @property
