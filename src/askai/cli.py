@@ -1,6 +1,7 @@
 """The command line: the only place that prints. Each command loads what it needs and no more."""
 
 import codecs
+import itertools
 import json
 import os
 import sys
@@ -278,6 +279,7 @@ def evaluate(
     """
     settings = _settings(context, corpus=corpus, index=index, model=model)
     from askai import evaluate as evaluation  # noqa: PLC0415
+    from askai import scoreboard  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
     from askai.baseline import load_baseline, regressions  # noqa: PLC0415
     from askai.gold import SPLITS, load_gold, split_of  # noqa: PLC0415
@@ -293,17 +295,18 @@ def evaluate(
         texts = {s.path: askai.catalog.document(s.path).text for s in askai.catalog.sources()}
         items = load_gold(gold, texts=texts)
         items = [item for item in items if split in (None, split_of(item.id))]
+        count = itertools.count(1)
         with _progress() as tell:
             found = evaluation.evaluate(
                 items,
                 ask=lambda question: askai.answerer.ask(question, k=evaluation.CUTOFFS[-1]),
                 texts=texts,
-                done=lambda n: tell("asking", n, len(items)),
+                done=lambda *_: tell("asking", next(count), len(items)),
             )
     if as_json:
         _print_json(evaluation.to_dict(found))
     else:
-        _print(evaluation.render(found))
+        _print(scoreboard.render(found, keep_back_test=split != "test"))
     if baseline is not None:
         worse = regressions(found, baseline)
         if worse:

@@ -1,0 +1,202 @@
+"""An evaluation as a person reads it in a terminal: tables of 100 columns, then every miss."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from askai.evaluate import CUTOFFS, Estimate, Evaluation, Measure, Operation, Slice
+from askai.gold import UNANSWERABLE_KINDS, split_of
+from askai.judge import Result
+from askai.measures import LEVEL, RESAMPLES
+from askai.render import safe
+
+_CAME = 120  # characters of what came
+
+Format = Callable[[Measure], str]
+
+
+def render(evaluation: Evaluation, *, keep_back_test: bool = True) -> str:
+    """Tables for a terminal, then every miss with what was expected and what came.
+
+    Misses of the test half are counted and, with `keep_back_test`, not shown: who has read them
+    can no longer test on them.
+    """
+    whole = evaluation.table[0]
+    return "\n\n".join(
+        [
+            f"{whole.questions} questions: {whole.answered} answered, {whole.abstained} declined",
+            *_tables(evaluation.table),
+            *[_operation(part) for part in evaluation.operation[:1]],
+            _citations_and_time(whole.measures),
+            _misses(evaluation.results, keep_back_test=keep_back_test),
+        ]
+    )
+
+
+def faults(result: Result) -> list[str]:
+    """What went wrong, in words; where the evidence stood, when something did."""
+    found = {
+        "false answer": not result.answerable and result.answered,
+        "false refusal": result.answerable and not result.answered,
+        "wrong answer": result.right is False and result.answered,
+        "evidence not cited": result.citation_precision == 0,
+        "citation not verbatim": result.citations_verbatim < result.citations,
+        f"evidence not in the top {CUTOFFS[-1]}": result.answerable
+        and not result.found_at(CUTOFFS[-1]),
+    }
+    named = [fault for fault, is_so in found.items() if is_so]
+    if named and result.found_at(CUTOFFS[-1]):
+        named.append(f"evidence at rank {result.evidence_rank}")
+    return named
+
+
+def expected(result: Result) -> str:
+    """What a right answer says, or why there is none."""
+    item = result.item
+    if item.unanswerable is not None:
+        return f"no answer: {item.unanswerable}"
+    return " | ".join(" + ".join(answer) for answer in item.answers)
+
+
+def came(result: Result) -> str:
+    """The beginning of what was said, on one line."""
+    said = " ".join(result.said.split())[:_CAME]
+    return said if result.answered else f"no answer: {said}"
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def grid(rows: Sequence[Sequence[str]]) -> str:
+    """Columns, the first flush left, the others flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in rows
+    )
+
+
+def _tables(table: Sequence[Slice]) -> Iterable[str]:
+    plain = [part for part in table if part.group != "language, answerable or not"]
+    answerable = [part for part in plain if part.answerable]
+    yield _grid("found", _FOUND, answerable, n="answerable")
+    yield _grid("answered", _ANSWERED, answerable, n="answerable")
+    refused = [
+        part
+        for part in plain
+        if part.questions and (part.group != "kind" or part.name in (*UNANSWERABLE_KINDS, "near"))
+    ]
+    yield _grid("declined", _DECLINED, refused, n="questions")
+
+
+def _grid(
+    title: str, columns: Mapping[str, tuple[str, Format]], table: Iterable[Slice], *, n: str
+) -> str:
+    """One row a slice; n is the number of its answerable questions, or of all."""
+    rows = [[title, "n", *columns]]
+    for part in table:
+        cells = [how(part.measures[name]) for name, how in columns.values()]
+        rows.append([part.name, str(getattr(part, n)), *cells])
+    return grid(rows)
+
+
+def _share(measure: Measure) -> str:
+    return percent(measure.value)
+
+
+def _decimal(measure: Measure) -> str:
+    return "–" if measure.value is None else f"{measure.value:.3f}"
+
+
+def _number(measure: Measure) -> str:
+    return "–" if measure.value is None else f"{measure.value:.1f}"
+
+
+_FOUND: dict[str, tuple[str, Format]] = {
+    **{f"E@{k}": (f"evidence@{k}", _share) for k in CUTOFFS},
+    "Success@1": ("Success@1", _share),
+    "Success@5": ("Success@5", _share),
+    "R@5": ("R@5", _decimal),
+    "R@10": ("R@10", _decimal),
+    "RR@10": ("RR@10", _decimal),
+    "nDCG@10": ("nDCG@10", _decimal),
+}
+_ANSWERED: dict[str, tuple[str, Format]] = {
+    "right": ("answer_right", _share),
+    "token F1": ("token_f1", _decimal),
+    "cited: precision": ("citation_precision", _decimal),
+    "recall": ("citation_recall", _decimal),
+    "right/sentence": ("answers_per_sentence", _decimal),
+    "false refusals": ("false_refusals", _share),
+}
+_DECLINED: dict[str, tuple[str, Format]] = {
+    "false answers": ("false_answers", _share),
+    "near": ("false_answers_near", _share),
+    "far": ("false_answers_far", _share),
+    "false refusals": ("false_refusals", _share),
+    "AURC": ("aurc", _decimal),
+    "E-AURC": ("e_aurc", _decimal),
+    "AUROC": ("auroc", _decimal),
+}
+
+
+def _operation(operation: Operation) -> str:
+    """The operating point of the gate, with its intervals, and what it means at other rates."""
+    between = f"{LEVEL:.0%} interval"
+    rates = [
+        ["operating point", "value", between, "n"],
+        ["false answers", *_estimate(operation.false_answers)],
+        ["false refusals", *_estimate(operation.false_refusals)],
+    ]
+    shares = [["unanswerable", "answered", between, "of these wrong", between]]
+    for n, found in enumerate(operation.at):
+        share = f"{found.unanswerable:.1%}{'' if n else ', as here'}"
+        shares.append([share, *_estimate(found.coverage)[:2], *_estimate(found.risk)[:2]])
+    samples = f"({RESAMPLES} bootstrap samples of the questions, each with their base rate)"
+    return f"{grid(rates)}\n\n{grid(shares)}\n{samples}"
+
+
+def _estimate(found: Estimate) -> list[str]:
+    low, high = found.interval or (None, None)
+    between = "–" if found.value is None else f"{percent(low)} to {percent(high)}"
+    return [percent(found.value), between, str(found.n)]
+
+
+def _citations_and_time(measures: Mapping[str, Measure]) -> str:
+    verbatim, on_evidence = measures["citations_verbatim"], measures["citations_on_evidence"]
+    mean, middle = measures["sentences_per_answer_mean"], measures["sentences_per_answer_median"]
+    time, p95 = measures["total_ms_median"], measures["total_ms_p95"]
+    rows = {
+        "citations verbatim": f"{_share(verbatim)} of {verbatim.n} citations",
+        "citations on evidence": (
+            f"{_share(on_evidence)} of {on_evidence.n} answers to answerable questions"
+        ),
+        "sentences per answer": (
+            f"median {_number(middle)}, mean {_number(mean)} over {mean.n} answers"
+        ),
+        "milliseconds": f"median {_number(time)}, p95 {_number(p95)} over {time.n} questions",
+    }
+    return "\n".join(f"{name:<21}  {said}" for name, said in rows.items())
+
+
+def _misses(results: Iterable[Result], *, keep_back_test: bool) -> str:
+    missed = [result for result in results if faults(result)]
+    shown = [r for r in missed if not (keep_back_test and split_of(r.item.id) == "test")]
+    kept = len(missed) - len(shown)
+    lines = [f"misses: {len(missed)}"]
+    if kept:
+        lines[0] += f", {kept} of them in the test half, kept back (--split test shows them)"
+    return "\n\n".join([*lines, *map(_miss, shown)])
+
+
+def _miss(result: Result) -> str:
+    item = result.item
+    return safe(
+        "\n".join(
+            [
+                f"{item.id}  {item.language}  {item.kind}  {', '.join(faults(result))}",
+                f"  question  {' '.join(item.question.split())}",
+                f"  expected  {' '.join(expected(result).split())}",
+                f"  came      {came(result)}",
+            ]
+        )
+    )
