@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 LAYERS = (
     ("__main__", "cli"),
     ("assemble", "output", "render", "scoreboard"),
-    ("answer", "baseline", "evaluate", "indexing", "verify"),
+    ("answer", "baseline", "compare", "evaluate", "indexing", "verify"),
     ("aliases", "asked", "catalog", "changes", "chunking", "cite", "corpus", "evidence", "gate",
      "generations", "gold", "judge", "refusals", "retrieve", "settings", "writers"),
     ("embedders", "lexical", "readers", "seams", "stores"),

@@ -192,12 +192,16 @@ def bootstrapped(name: str, results: Sequence[Result], samples: Indexes) -> Floa
     return np.array(values, dtype=np.float64)
 
 
-def to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation in the form of schemas/evaluation.json, ready for JSON."""
+def to_dict(evaluation: Evaluation, *, comparison: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The evaluation in the form of schemas/evaluation.json, ready for JSON.
+
+    `comparison` is that of `compare.to_dict` with an earlier one.
+    """
     return {
         "schema": SCHEMA,
         "slices": [asdict(part) for part in evaluation.table],
         "operation": [_operation_dict(part) for part in evaluation.operation],
+        "comparison": comparison,
         "items": [result_dict(result) for result in evaluation.results],
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from askai.compare import Change, Comparison
 from askai.evaluate import CUTOFFS, Estimate, Evaluation, Measure, Operation, Slice
 from askai.gold import UNANSWERABLE_KINDS, split_of
 from askai.judge import Result
@@ -31,6 +32,31 @@ def render(evaluation: Evaluation, *, keep_back_test: bool = True) -> str:
     )
 
 
+def comparison(found: Comparison, *, name: str, keep_back_test: bool = True) -> str:
+    """Each measure before and after, then the questions that got better and worse."""
+    rows = [["measure", "before", "after", "difference", f"{LEVEL:.0%} interval", ""]]
+    for each in found.differences:
+        low, high = each.interval or (None, None)
+        between = "–" if low is None else f"{_signed(low)} to {_signed(high)}"
+        sides = (_plain(each.before), _plain(each.after), _signed(each.value), between)
+        rows.append([each.name, *sides, "*" if each.is_sure else ""])
+    others = f", {found.only_before} only there, {found.only_after} only here"
+    some = others if found.only_before or found.only_after else ""
+    parts = [
+        f"compared with {safe(name)}: {found.questions} questions{some}",
+        f"{grid(rows)}\n(* the interval leaves out 0)",
+    ]
+    for title, changes in {"better": found.better, "worse": found.worse}.items():
+        shown = [c for c in changes if not (keep_back_test and _is_test(c.after))]
+        parts += [_counted(title, changes, kept=len(changes) - len(shown)), *map(_change, shown)]
+    moved = {"earlier": found.evidence_earlier, "later": found.evidence_later}
+    for title, changes in moved.items():
+        shown = [c for c in changes if not (keep_back_test and _is_test(c.after))]
+        head = _counted(f"evidence {title}", changes, kept=len(changes) - len(shown))
+        parts.append("\n".join([head, *map(_moved, shown)]))
+    return "\n\n".join(parts)
+
+
 def faults(result: Result) -> list[str]:
     """What went wrong, in words; where the evidence stood, when something did."""
     found = {
@@ -46,6 +72,14 @@ def faults(result: Result) -> list[str]:
     if named and result.found_at(CUTOFFS[-1]):
         named.append(f"evidence at rank {result.evidence_rank}")
     return named
+
+
+def verdict(result: Result) -> str:
+    """What came of a question, in two words."""
+    if result.answerable:
+        wrong = "wrong answer" if result.answered else "false refusal"
+        return "right" if result.right else wrong
+    return "false answer" if result.answered else "rightly declined"
 
 
 def expected(result: Result) -> str:
@@ -180,23 +214,57 @@ def _citations_and_time(measures: Mapping[str, Measure]) -> str:
 
 def _misses(results: Iterable[Result], *, keep_back_test: bool) -> str:
     missed = [result for result in results if faults(result)]
-    shown = [r for r in missed if not (keep_back_test and split_of(r.item.id) == "test")]
-    kept = len(missed) - len(shown)
-    lines = [f"misses: {len(missed)}"]
-    if kept:
-        lines[0] += f", {kept} of them in the test half, kept back (--split test shows them)"
-    return "\n\n".join([*lines, *map(_miss, shown)])
+    shown = [result for result in missed if not (keep_back_test and _is_test(result))]
+    head = _counted("misses", missed, kept=len(missed) - len(shown))
+    return "\n\n".join([head, *map(_miss, shown)])
+
+
+def _is_test(result: Result) -> bool:
+    return split_of(result.item.id) == "test"
+
+
+def _counted(title: str, found: Sequence[object], *, kept: int) -> str:
+    if not kept:
+        return f"{title}: {len(found)}"
+    return (
+        f"{title}: {len(found)}, {kept} of them in the test half, kept back "
+        "(--split test shows them)"
+    )
+
+
+def _change(change: Change) -> str:
+    head = f"{verdict(change.before)} → {verdict(change.after)}"
+    return _entry(change.after, head, before=came(change.before), now=came(change.after))
+
+
+def _moved(change: Change) -> str:
+    before, after = (
+        "none" if rank is None else str(rank)
+        for rank in (change.before.evidence_rank, change.after.evidence_rank)
+    )
+    return f"  {safe(change.after.item.id)}  rank {before} → {after}"
+
+
+def _plain(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{round(value, 3) + 0.0:+.3f}"
 
 
 def _miss(result: Result) -> str:
+    return _entry(result, ", ".join(faults(result)), came=came(result))
+
+
+def _entry(result: Result, head: str, **said: str) -> str:
     item = result.item
+    lines = {"question": item.question, "expected": expected(result), **said}
     return safe(
         "\n".join(
             [
-                f"{item.id}  {item.language}  {item.kind}  {', '.join(faults(result))}",
-                f"  question  {' '.join(item.question.split())}",
-                f"  expected  {' '.join(expected(result).split())}",
-                f"  came      {came(result)}",
+                f"{item.id}  {item.language}  {item.kind}  {head}",
+                *[f"  {name:<8}  {' '.join(text.split())}" for name, text in lines.items()],
             ]
         )
     )
