@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 # A folder stands for the modules in it.
 LAYERS = (
     ("__main__", "cli"),
-    ("assemble", "output", "render", "scoreboard"),
+    ("assemble", "output", "render", "report", "scoreboard"),
     ("answer", "baseline", "compare", "evaluate", "indexing", "verify"),
     ("aliases", "asked", "catalog", "changes", "chunking", "cite", "corpus", "evidence", "gate",
      "generations", "gold", "judge", "refusals", "retrieve", "settings", "writers"),

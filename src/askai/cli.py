@@ -286,6 +286,10 @@ def evaluate(
         Path | None,
         typer.Option("--compare", metavar="OLD.json", help="Say what changed since that --json."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="Write a page to look at: DIR/index.html."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Asks the gold questions and prints what was found, answered, refused and cited.
@@ -297,11 +301,13 @@ def evaluate(
     from askai import baseline, scoreboard  # noqa: PLC0415
     from askai import compare as comparing  # noqa: PLC0415
     from askai import evaluate as evaluation  # noqa: PLC0415
+    from askai import report as reporting  # noqa: PLC0415
 
     half = _half(split, development_only=bool(gate or write_baseline))
     held = baseline.load_baseline(gate) if gate else None
     before = comparing.load_evaluation(compare) if compare else None
-    for file in (write_baseline, answers):
+    page = _made(report) / "index.html" if report else None
+    for file in (write_baseline, answers, page):
         _check_writable(file)
     check = (
         partial(comparing.check_same_questions, before, path=compare)
@@ -315,6 +321,10 @@ def evaluate(
     if write_baseline:
         _write(write_baseline, baseline.render(baseline.to_dict(found)))
     keep_back = half != "test"
+    if page:
+        about = {"Questions": f"{gold}, {half or 'both halves'}", "Model": settings.model}
+        _write(page, reporting.render(found, about=about, keep_back_test=keep_back))
+        _notify(f"Written: {page}.")
     if as_json:
         comparison = comparing.to_dict(compared) if compared else None
         _print_json(evaluation.to_dict(found, comparison=comparison))
@@ -387,6 +397,14 @@ def _asked(
                 done=done,
             )
     return found, lines
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be a folder: {error.strerror}.") from error
+    return folder
 
 
 def _check_writable(file: Path | None) -> None:
