@@ -126,29 +126,33 @@ def tables(table: Sequence[Slice]) -> Iterable[Table]:
     """What was found, what was answered, what was declined; without slices of no questions."""
     plain = [part for part in table if part.group != "language, answerable or not"]
     answerable = [part for part in plain if part.answerable]
-    yield _table("found", _FOUND, answerable, n="answerable")
-    yield _table("answered", _ANSWERED, answerable, n="answerable")
+    yield _table("found", _FOUND, answerable, counts={"n": "answerable"})
+    yield _table("answered", _ANSWERED, answerable, counts={"n": "answerable"})
     refused = [
         part
         for part in plain
         if part.questions and (part.group != "kind" or part.name in (*UNANSWERABLE_KINDS, "near"))
     ]
-    yield _table("declined", _DECLINED, refused, n="questions")
+    yield _table("declined", _DECLINED, refused, counts=_COUNTS)
 
 
 def _table(
-    title: str, columns: Mapping[str, tuple[str, Format]], table: Iterable[Slice], *, n: str
+    title: str,
+    columns: Mapping[str, tuple[str, Format]],
+    table: Iterable[Slice],
+    *,
+    counts: Mapping[str, str],
 ) -> Table:
-    """One row a slice; n is the number of its answerable questions, or of all."""
+    """One row a slice: its name, its counts of questions, its measures."""
     rows = [
         (
             part.name,
-            str(getattr(part, n)),
+            *[str(getattr(part, count)) for count in counts.values()],
             *[how(part.measures[name]) for name, how in columns.values()],
         )
         for part in table
     ]
-    return Table(title, (title, "n", *columns), tuple(rows))
+    return Table(title, (title, *counts, *columns), tuple(rows))
 
 
 def _share(measure: Measure) -> str:
@@ -180,6 +184,7 @@ _ANSWERED: dict[str, tuple[str, Format]] = {
     "right/sentence": ("answers_per_sentence", _decimal),
     "false refusals": ("false_refusals", _share),
 }
+_COUNTS = {"n": "questions", "no answer": "unanswerable"}
 _DECLINED: dict[str, tuple[str, Format]] = {
     "false answers": ("false_answers", _share),
     "near": ("false_answers_near", _share),
