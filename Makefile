@@ -93,8 +93,8 @@ pytest: $(INSTALLED) ## the tests
 
 gate: $(INSTALLED) ## the gold questions may not go worse than evals/baseline.json
 ifneq ($(wildcard evals/baseline.json),)
-	@$(call part,index,$(BIN)/askai index)
-	@$(call part,gate,$(BIN)/askai eval --gold evals/gold.jsonl --gate evals/baseline.json)
+	@$(call part,index,$(DEFAULTS) index)
+	@$(call part,gate,$(DEFAULTS) eval --gold gold.jsonl --gate baseline.json)
 else
 	@echo "gate: there is no evals/baseline.json to hold the answers against; left out."
 endif
@@ -110,6 +110,12 @@ clean: ## remove .venv, the index and all caches: back to a fresh clone
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find index -mindepth 1 ! -name README.md -delete
 	find src tests tools -name __pycache__ -prune -exec rm -r {} +
+
+# askai as it comes: from a folder without an askai.toml, without variables, with the default model.
+# Where there are settings of one's own, in an index of its own, so that theirs stays as it is.
+OWN := $(filter-out ASKAI_CACHE,$(filter ASKAI_%,$(.VARIABLES)))
+DEFAULTS = cd evals && env $(OWN:%=-u %) ../$(BIN)/askai --corpus ../corpus \
+	--index ../$(if $(wildcard askai.toml)$(OWN),build/gate-index,index) --model multilingual-e5-small
 
 # $(call part,NAME,COMMAND): runs it and says how long it took.
 part = began=$$(date +%s); code=0; $(2) || code=$$?; \

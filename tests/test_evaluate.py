@@ -1,15 +1,20 @@
 """Each measure equals what a person works out from a few made answers."""
 
 import json
+import math
 from importlib import resources
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from askai.evaluate import Measure, evaluate, render, to_dict
+from askai.evaluate import MEASURES, Estimate, Measure, bootstrapped, evaluate, to_dict
 from askai.gold import KINDS
+from askai.judge import from_dict
+from askai.judge import to_dict as result_dict
+from askai.measures import Interval, Point
 from askai.records import (
     Abstention,
     Answer,
@@ -21,6 +26,7 @@ from askai.records import (
     Sentence,
     Source,
 )
+from askai.scoreboard import render
 
 #        0         1         2         3         4         5
 #        012345678901234567890123456789012345678901234567890123456
@@ -37,7 +43,7 @@ def gold(id_, *quotes, kind="bullet", language="en", need="any", answers=("HEFEI
         language=language,
         kind=kind if quotes else ("far" if kind == "bullet" else kind),
         question=f"question {id_}",
-        answers=tuple(answers) if quotes else (),
+        answers=tuple((a,) if isinstance(a, str) else tuple(a) for a in answers) if quotes else (),
         evidence=tuple(GoldQuote("a.txt", TEXT[start:end]) for start, end in quotes),
         need=need,
         unanswerable=None if quotes else "Off topic.",
@@ -57,18 +63,19 @@ def citation(start, end, quote=None, path="a.txt"):
     return Citation(1, source, start, end, TEXT[start:end] if quote is None else quote)
 
 
-def answered(*texts, citations=(), passages=(), ms=None):
+def answered(*texts, citations=(), passages=(), ms=None, confidence=0.0):
     return Answer(
         question="",
         language="en",
         sentences=tuple(Sentence(text, (1,)) for text in texts),
         citations=tuple(citations),
         passages=passages,
+        confidence=confidence,
         timings_ms={} if ms is None else {"total": ms},
     )
 
 
-def declined(reason="Not in these documents.", closest=(), passages=(), ms=None):
+def declined(reason="Not in these documents.", closest=(), passages=(), ms=None, confidence=0.0):
     return Answer(
         question="",
         language="en",
@@ -76,6 +83,7 @@ def declined(reason="Not in these documents.", closest=(), passages=(), ms=None)
         citations=(),
         passages=passages,
         abstention=Abstention(reason, closest=tuple(closest)),
+        confidence=confidence,
         timings_ms={} if ms is None else {"total": ms},
     )
 
@@ -106,6 +114,7 @@ def worked():
                 citations=[citation(*CHIPS)],
                 passages=hits(LASERS, CHIPS),
                 ms=10,
+                confidence=0.9,
             ),
         ),
         (  # wrong, evidence at rank 1, one citation of two not verbatim, neither on the evidence
@@ -116,32 +125,61 @@ def worked():
                 citations=[citation(*LASERS), citation(*LASERS, quote="Lasers.")],
                 passages=hits(CHIPS),
                 ms=20,
+                confidence=0.8,
             ),
         ),
-        (  # refused although the evidence stands at rank 6
+        (  # refused although the evidence stands at rank 6; what came closest is wrong
             gold("q3", CHIPS),
-            declined(closest=[citation(*LASERS)], passages=hits(*[LASERS] * 5, CHIPS), ms=30),
+            declined(
+                closest=[citation(*LASERS)],
+                passages=hits(*[LASERS] * 5, CHIPS),
+                ms=30,
+                confidence=0.7,
+            ),
         ),
-        (gold("q4", CHIPS, language="fr"), declined(ms=40)),
-        (gold("q5"), declined(passages=hits(CHIPS), ms=50)),
-        (gold("q6", kind="near_miss"), declined(ms=60)),
+        (  # refused, and what came closest would have been right
+            gold("q4", CHIPS, language="fr"),
+            declined(closest=[citation(*CHIPS)], ms=40, confidence=0.6),
+        ),
+        (gold("q5"), declined(passages=hits(CHIPS), ms=50, confidence=0.1)),
+        (gold("q6", kind="near_miss"), declined(ms=60, confidence=0.5)),
         (
-            gold("q7", kind="near_miss", language="zh"),
-            answered("Hefei does.", citations=[citation(*CHIPS)]),
+            gold("q7", kind="half_answered", language="zh"),
+            answered("Hefei does.", citations=[citation(*CHIPS)], confidence=0.8),
         ),
     )
 
 
+# The risk of the most confident 1, 2, … 7: q2 and q7 are as confident, and both are errors.
+RISKS = [0, 1 / 2, 2 / 3, 3 / 4, 3 / 5, 4 / 6, 5 / 7]
+AURC = sum(RISKS) / 7
+IDEAL = sum([0, 0, 1 / 3, 2 / 4, 3 / 5, 4 / 6, 5 / 7]) / 7
 WORKED = {
     "evidence@1": (1 / 4, 4),
     "evidence@5": (2 / 4, 4),
     "evidence@10": (3 / 4, 4),
+    "Success@1": (1 / 4, 4),
+    "Success@5": (2 / 4, 4),
+    "R@5": (2 / 4, 4),
+    "R@10": (3 / 4, 4),
+    "RR@10": ((1 / 2 + 1 + 1 / 6 + 0) / 4, 4),
+    "nDCG@10": ((1 / math.log2(3) + 1 + 1 / math.log2(7) + 0) / 4, 4),
     "answer_right": (1 / 4, 4),
-    "false_answers": (1 / 3, 3),
-    "false_refusals": (2 / 4, 4),
-    "citations_verbatim": (4 / 5, 5),
+    "token_f1": ((2 / 4 + 0 + 0 + 0) / 4, 4),
+    "citation_precision": (1 / 2, 2),
+    "citation_recall": (1 / 2, 2),
     "citations_on_evidence": (1 / 2, 2),
-    "sentences_per_answer": ((1 + 2 + 1) / 3, 3),
+    "citations_verbatim": (5 / 6, 6),
+    "sentences_per_answer_mean": ((1 + 2 + 1) / 3, 3),
+    "sentences_per_answer_median": (1, 3),
+    "answers_per_sentence": (1 / 4, 4),
+    "false_answers": (1 / 3, 3),
+    "false_answers_near": (1 / 2, 2),
+    "false_answers_far": (0, 1),
+    "false_refusals": (2 / 4, 4),
+    "aurc": (AURC, 7),
+    "e_aurc": (AURC - IDEAL, 7),
+    "auroc": ((3 + 2.5 + 2 + 2) / (4 * 3), 7),
     "total_ms_median": (35, 6),
     "total_ms_p95": (60, 6),
 }
@@ -155,7 +193,53 @@ def test_a_measure_over_all_questions(name, expected):
 
 
 def test_every_measure_is_worked_out_here():
-    assert list(measures(worked())) == list(WORKED)
+    assert list(measures(worked())) == list(WORKED) == list(MEASURES)
+
+
+def test_where_the_gate_stands():
+    whole, development, test = worked().operation
+    assert (whole.name, development.name, test.name) == ("all", "development", "test")
+    assert whole.curve == tuple(Point(n / 7, pytest.approx(RISKS[n - 1])) for n in range(1, 8))
+    assert (whole.false_answers.value, whole.false_answers.n) == (pytest.approx(1 / 3), 3)
+    assert (whole.false_refusals.value, whole.false_refusals.n) == (pytest.approx(2 / 4), 4)
+    here = whole.at[0]
+    assert here.unanswerable == pytest.approx(3 / 7)
+    assert here.coverage.value == pytest.approx(3 / 7)  # of seven questions, three are answered
+    assert here.risk.value == pytest.approx(2 / 3)  # of these, one is right
+    low, high = whole.false_answers.interval
+    assert (low, high) == (0, 1)  # three questions say next to nothing
+
+
+def test_the_risk_is_restated_for_other_base_rates():
+    for found in worked().operation[0].at[1:]:
+        share = found.unanswerable
+        false, answered_, right = share / 3, (1 - share) * 2 / 4, (1 - share) / 4
+        assert found.coverage.value == pytest.approx(false + answered_)
+        assert found.risk.value == pytest.approx((false + answered_ - right) / (false + answered_))
+    assert [found.unanswerable for found in worked().operation[0].at[1:]] == [0.1, 0.25, 0.5]
+
+
+def test_what_cannot_be_known_of_the_gate_is_not_stated():
+    (whole, half) = run((gold("q1", CHIPS), declined())).operation
+    assert (whole.name, half.name) == ("all", "development")
+    assert whole.false_answers == Estimate(None, 0, None)
+    assert whole.at[0].coverage == Estimate(0.0, 1, Interval(0, 0))
+    assert whole.at[0].risk == Estimate(None, 0, None)  # nothing was answered
+    assert whole.at[1].coverage == Estimate(None, 0, None)
+    assert run((gold("q1"), answered("x"))).operation[0].at[0].risk.value == 1
+
+
+def test_a_bootstrapped_median_takes_the_same_way_as_a_mean():
+    results = worked().results
+    samples = np.array([[0, 0, 0, 0], [0, 1, 1, 1], [4, 5, 4, 5]])
+    assert bootstrapped("sentences_per_answer_mean", results, samples)[:2] == pytest.approx(
+        [1, 7 / 4]
+    )
+    assert bootstrapped("sentences_per_answer_median", results, samples)[:2] == pytest.approx(
+        [1, 2]
+    )
+    for name in ("sentences_per_answer_mean", "sentences_per_answer_median"):
+        assert np.isnan(bootstrapped(name, results, samples)[2])  # nothing was answered
 
 
 @pytest.mark.parametrize(
@@ -171,7 +255,13 @@ def test_every_measure_is_worked_out_here():
         ("es", "total_ms_median", Measure(None, 0)),
         ("bullet", "evidence@10", Measure(2 / 3, 3)),
         ("footnote", "citations_verbatim", Measure(0.5, 2)),
-        ("near_miss", "false_answers", Measure(0.5, 2)),
+        ("near_miss", "false_answers", Measure(0.0, 1)),
+        ("half_answered", "false_answers", Measure(1.0, 1)),
+        ("near", "false_answers", Measure(0.5, 2)),
+        ("near", "false_answers_far", Measure(None, 0)),
+        ("en answerable", "false_refusals", Measure(0.5, 2)),
+        ("en answerable", "auroc", Measure(None, 0)),
+        ("zh unanswerable", "false_answers", Measure(1.0, 1)),
         ("near_miss", "evidence@1", Measure(None, 0)),
         ("far", "false_answers", Measure(0.0, 1)),
     ],
@@ -190,6 +280,12 @@ def test_slices_and_their_counts():
         ("split", "test"),
         *[("language", name) for name in ("en", "zh", "fr", "es")],
         *[("kind", name) for name in KINDS],
+        ("kind", "near"),
+        *[
+            ("language, answerable or not", f"{name} {answerable}")
+            for name in ("en", "zh", "fr", "es")
+            for answerable in ("answerable", "unanswerable")
+        ],
     ]
     counts = {
         part.name: (
@@ -211,15 +307,11 @@ def test_of_nothing_there_is_no_average():
     assert {m for part in evaluation.table for m in part.measures.values()} == {Measure(None, 0)}
 
 
-def test_done_is_told_how_many_are_done():
+def test_done_is_told_each_question_with_its_answer():
     told = []
-    evaluate(
-        [gold("q1"), gold("q2"), gold("q3")],
-        ask=lambda _: declined(),
-        texts=TEXTS,
-        done=told.append,
-    )
-    assert told == [1, 2, 3]
+    items, answer = [gold("q1"), gold("q2"), gold("q3")], declined()
+    evaluate(items, ask=lambda _: answer, texts=TEXTS, done=lambda *pair: told.append(pair))
+    assert told == [(item, answer) for item in items]
 
 
 RANKS = {
@@ -271,6 +363,9 @@ RIGHT = {
     "runs of white space": (["a b"], ["a \n\t b"], True),
     "composed or not": (["caf\u00e9"], ["cafe\u0301"], True),
     "other words": (["Wuhan"], ["Hefei makes chips."], False),
+    "all of an entry, in two sentences": ([["Hefei", "Wuhan"]], ["Hefei.", "Wuhan."], True),
+    "half of an entry": ([["Hefei", "Wuhan"]], ["Hefei."], False),
+    "the number of a citation": (["1"], ["Hefei makes chips."], False),
     "no sentence": (["Hefei"], [], False),
 }
 
@@ -282,6 +377,21 @@ def test_an_answer_is_right_when_an_accepted_one_is_in_it(accepted, said, right)
 
 def test_a_refusal_is_wrong_whatever_it_says():
     assert only(gold("q1", CHIPS), declined("Hefei is not in these documents.")).right is False
+
+
+def test_of_a_refusal_the_closest_quote_is_what_would_have_been_said():
+    closest = [citation(*CHIPS), citation(*LASERS)]
+    result = only(gold("q1", CHIPS), declined(closest=closest))
+    assert (result.would_say, result.would_be_right) == (TEXT[slice(*CHIPS)], True)
+    assert not only(gold("q1", CHIPS, answers=["lasers"]), declined(closest=closest)).would_be_right
+    assert only(gold("q1", CHIPS), declined()).would_say == ""
+    assert only(gold("q1"), answered("Hefei.")).would_err
+
+
+def test_token_f1_is_that_of_the_nearest_accepted_answer():
+    item = gold("q1", CHIPS, answers=["Wuhan", ["Hefei", "chips"]])
+    assert only(item, answered("Hefei makes chips.")).token_f1 == pytest.approx(2 * 2 / (3 + 2))
+    assert only(item, declined("Hefei chips")).token_f1 == 0
 
 
 def test_right_is_not_asked_of_an_unanswerable_question():
@@ -316,7 +426,58 @@ ON_EVIDENCE = {
 
 @pytest.mark.parametrize(("cited", "on_evidence"), ON_EVIDENCE.values(), ids=ON_EVIDENCE)
 def test_a_citation_is_on_the_evidence_when_they_share_a_character(cited, on_evidence):
-    assert only(gold("q1", CHIPS), answered("x", citations=cited)).on_evidence is on_evidence
+    evaluation = run((gold("q1", CHIPS), answered("x", citations=cited)))
+    assert measures(evaluation)["citations_on_evidence"] == Measure(float(on_evidence), 1)
+
+
+CITED = {
+    "all of it, and no more": ([CHIPS], "any", [citation(*CHIPS)], 1, 1),
+    "half of the quote": ([CHIPS], "any", [citation(0, 9)], 1, 1),
+    "less than half": ([CHIPS], "any", [citation(0, 8)], 1, 0),
+    "half of it by two citations": ([CHIPS], "any", [citation(0, 5), citation(14, 18)], 1, 1),
+    "the other place of the quote": ([CHIPS], "any", [citation(*AGAIN)], 1, 1),
+    "a citation too many": ([CHIPS], "any", [citation(*CHIPS), citation(*LASERS)], 1 / 2, 1),
+    "any: one of two quotes": ([LASERS, (0, 5)], "any", [citation(*LASERS)], 1, 1),
+    "all: one of two quotes": ([LASERS, (0, 5)], "all", [citation(*LASERS)], 1, 1 / 2),
+    "beside it": ([CHIPS], "any", [citation(*LASERS)], 0, 0),
+    "no citation": ([CHIPS], "any", [], 0, 0),
+}
+
+
+@pytest.mark.parametrize(
+    ("quotes", "need", "cited", "precision", "recall"), CITED.values(), ids=CITED
+)
+def test_the_precision_and_recall_of_citations(quotes, need, cited, precision, recall):
+    result = only(gold("q1", *quotes, need=need), answered("x", citations=cited))
+    assert (result.citation_precision, result.citation_recall) == (precision, recall)
+
+
+@pytest.mark.parametrize(
+    ("item", "answer"), [(gold("q1", CHIPS), declined()), (gold("q1"), answered("x"))]
+)
+def test_citations_are_weighed_where_there_is_evidence_and_an_answer(item, answer):
+    result = only(item, answer)
+    assert (result.citation_precision, result.citation_recall) == (None, None)
+
+
+ABOUT = {
+    "half of the quote": ([CHIPS], "any", hits(LASERS, (0, 9)), (2,)),
+    "less than half of the quote": ([CHIPS], "any", hits((10, 38)), (None,)),
+    "half of a passage inside a quote": ([(0, 57)], "any", hits((0, 4)), (1,)),
+    "any: the first of either": ([LASERS, CHIPS], "any", hits(CHIPS, LASERS), (1,)),
+    "all: each": ([LASERS, (0, 5)], "all", hits((0, 5), LASERS), (2, 1)),
+    "all: one is missing": ([LASERS, (0, 5)], "all", hits(LASERS), (1, None)),
+}
+
+
+@pytest.mark.parametrize(("quotes", "need", "passages", "ranks"), ABOUT.values(), ids=ABOUT)
+def test_the_rank_of_the_first_passage_about_each_need(quotes, need, passages, ranks):
+    assert only(gold("q1", *quotes, need=need), declined(passages=passages)).need_ranks == ranks
+
+
+def test_a_result_comes_back_from_its_dictionary():
+    for result in worked().results:
+        assert from_dict(json.loads(json.dumps(result_dict(result)))) == result
 
 
 @pytest.mark.parametrize(
@@ -343,32 +504,51 @@ def test_the_dictionary_keeps_to_its_schema():
     VALIDATOR.validate(made)
     assert made == to_dict(worked())
     assert made["slices"][0]["measures"]["evidence@1"] == {"value": 0.25, "n": 4}
+    assert made["operation"][0]["curve"][0] == {"coverage": 1 / 7, "risk": 0.0}
+    assert made["operation"][1]["false_answers"] == {"value": None, "n": 0, "interval": None}
     assert made["items"][1] == {
         "id": "q2",
         "language": "zh",
         "kind": "footnote",
         "split": "development",
         "question": "question q2",
-        "answers": ["HEFEI"],
+        "answers": [["HEFEI"]],
+        "evidence": [{"path": "a.txt", "quote": "Hefei makes chips."}],
+        "need": "any",
         "unanswerable": None,
         "status": "answered",
         "said": "Wuhan makes lasers. [1] Lasers. [1]",
-        "evidence_rank": 1,
+        "would_say": "Wuhan makes lasers. Lasers.",
         "right": False,
+        "would_be_right": False,
+        "confidence": 0.8,
+        "evidence_rank": 1,
+        "need_ranks": [1],
+        "ranking": {
+            "Success@1": 1.0,
+            "Success@5": 1.0,
+            "R@5": 1.0,
+            "R@10": 1.0,
+            "RR@10": 1.0,
+            "nDCG@10": 1.0,
+        },
+        "token_f1": 0.0,
         "citations": 2,
         "citations_verbatim": 1,
-        "on_evidence": False,
+        "citation_precision": 0.0,
+        "citation_recall": 0.0,
         "sentences": 2,
         "total_ms": 20,
     }
 
 
 def test_the_schema_allows_no_field_more_and_none_less():
-    whole = to_dict(run((gold("q1"), declined())))
+    whole = to_dict(run((gold("q1", CHIPS), declined())))
     (item,), whole["slices"] = whole["items"], whole["slices"][:1]
-    first = whole["slices"][0]
-    table = first["measures"]
-    for part in (whole, first, table, table["evidence@1"], item):
+    first, (operation, _) = whole["slices"][0], whole["operation"]
+    table, at = first["measures"], operation["at"][0]
+    inner = (item["evidence"][0], item["ranking"], operation["curve"][0], at, at["coverage"])
+    for part in (whole, first, table, table["evidence@1"], item, operation, *inner):
         part["more"] = 1
         assert not VALIDATOR.is_valid(whole)
         del part["more"]
@@ -392,7 +572,8 @@ kinds_of_answer = st.builds(
     citations=st.lists(places.map(lambda place: citation(*place)), max_size=3),
     passages=st.lists(places, max_size=4).map(lambda found: hits(*found)),
     ms=st.none() | st.floats(0, 1e6),
-) | st.builds(declined, st.text(max_size=9))
+    confidence=st.floats(0, 1),
+) | st.builds(declined, st.text(max_size=9), confidence=st.floats(0, 1))
 
 
 @settings(max_examples=25, deadline=None)
@@ -405,102 +586,4 @@ def test_whatever_is_answered_the_schema_holds_and_shares_are_shares(asked):
     values = [found[f"evidence@{k}"].value or 0 for k in (1, 5, 10)]
     assert values == sorted(values)
     assert found["false_answers"].n + found["false_refusals"].n == len(pairs)
-    assert len(render(evaluation)) > 0
-
-
-RENDERED = """\
-7 questions: 3 answered, 4 declined
-
-answerable   n     E@1     E@5    E@10  right  false refusals
-all          4   25.0%   50.0%   75.0%  25.0%           50.0%
-development  3   33.3%   66.7%  100.0%  33.3%           33.3%
-test         1    0.0%    0.0%    0.0%   0.0%          100.0%
-en           2    0.0%   50.0%  100.0%  50.0%           50.0%
-zh           1  100.0%  100.0%  100.0%   0.0%            0.0%
-fr           1    0.0%    0.0%    0.0%   0.0%          100.0%
-es           0       –       –       –      –               –
-paragraph    0       –       –       –      –               –
-bullet       3    0.0%   33.3%   66.7%  33.3%           66.7%
-table_cell   0       –       –       –      –               –
-footnote     1  100.0%  100.0%  100.0%   0.0%            0.0%
-abstract     0       –       –       –      –               –
-
-unanswerable  n  false answers
-all           3          33.3%
-development   0              –
-test          3          33.3%
-en            2           0.0%
-zh            1         100.0%
-fr            0              –
-es            0              –
-near_miss     2          50.0%
-far           1           0.0%
-
-citations verbatim     80.0% of 5 citations
-citations on evidence  50.0% of 2 answers to answerable questions
-sentences per answer   1.3 over 3 answers
-milliseconds           median 35.0, p95 60.0 over 6 questions
-
-misses: 4
-
-q2  zh  footnote  wrong answer, evidence not cited, citation not verbatim, evidence at rank 1
-  question  question q2
-  expected  HEFEI
-  came      Wuhan makes lasers. [1] Lasers. [1]
-
-q3  en  bullet  false refusal, evidence at rank 6
-  question  question q3
-  expected  HEFEI
-  came      no answer: Not in these documents.
-
-q4  fr  bullet  false refusal, evidence not in the top 10
-  question  question q4
-  expected  HEFEI
-  came      no answer: Not in these documents.
-
-q7  zh  near_miss  false answer
-  question  question q7
-  expected  no answer: Off topic.
-  came      Hefei does. [1]"""
-
-
-def test_the_page_a_person_reads():
-    assert render(worked()) == RENDERED
-
-
-def test_the_page_without_misses_and_without_questions():
-    page = render(evaluate([], ask=lambda _: answered(), texts={}))
-    assert page.startswith("0 questions: 0 answered, 0 declined\n")
-    assert "citations verbatim     – of 0 citations\n" in page
-    assert "milliseconds           median –, p95 – over 0 questions\n" in page
-    assert page.endswith("misses: 0")
-
-
-def test_what_came_is_cut_at_120_characters_on_one_line():
-    page = render(run((gold("q1", CHIPS), answered("a\tb\n" + 200 * "c"))))
-    assert page.endswith("\n  came      a b " + 116 * "c")
-
-
-MISSES = {
-    "evidence out of reach": (
-        gold("q1", CHIPS),
-        answered("Hefei", citations=[citation(*CHIPS)], passages=hits(*[LASERS] * 10, CHIPS)),
-        "evidence not in the top 10",
-    ),
-    "right by chance": (
-        gold("q1", CHIPS),
-        answered("Hefei", citations=[citation(*LASERS)], passages=hits(CHIPS)),
-        "evidence not cited, evidence at rank 1",
-    ),
-    "a misquotation beside a refusal": (
-        gold("q1"),
-        declined(closest=[citation(*CHIPS, quote="Hefei")]),
-        "citation not verbatim",
-    ),
-}
-
-
-@pytest.mark.parametrize(("item", "answer", "faults"), MISSES.values(), ids=MISSES)
-def test_a_miss_is_named(item, answer, faults):
-    heading = f"misses: 1\n\n{item.id}  {item.language}  {item.kind}  {faults}\n"
-    assert heading in render(run((item, answer)))
+    assert max(map(len, render(evaluation).split("\n\nmisses: ")[0].split("\n"))) <= 100

@@ -318,3 +318,14 @@ def test_a_number_held_with_its_unit_elsewhere_is_apart(judge):
 def test_a_neighbouring_name_is_another_name(judge, asked, held):
     other = passage("other", f"Factories of {held} make phones")
     assert judge(f"Which factories are in {asked}?", extra=[other]).reason == "missing"
+
+
+def test_confidence_rises_with_the_score_whatever_the_gate_decides(judge):
+    asked = "Does Huawei sell robots?"
+    scores = (-500.0, 0.5, 0.88, 0.93, 2.0)
+    found = [judge(asked, "germany", score=score).confidence for score in scores]
+    assert found == sorted(found)
+    assert found[2:4] == pytest.approx([0.5, 0.7310586])
+    assert 0 <= min(found) < max(found) <= 1
+    assert judge("Where is Atlantis?", "germany", score=0.93).confidence == found[3]
+    assert judge(asked).confidence == 0.0

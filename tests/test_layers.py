@@ -12,12 +12,13 @@ SOURCE = Path(__file__).parent.parent / "src"
 # A folder stands for the modules in it.
 LAYERS = (
     ("__main__", "cli"),
-    ("assemble", "output", "render"),
-    ("answer", "baseline", "evaluate", "indexing", "verify"),
+    ("assemble", "output", "render", "report", "scoreboard"),
+    ("answer", "baseline", "compare", "evaluate", "indexing", "verify"),
     ("aliases", "asked", "catalog", "changes", "chunking", "cite", "corpus", "evidence", "gate",
-     "generations", "gold", "refusals", "retrieve", "settings", "writers"),
+     "generations", "gold", "judge", "refusals", "retrieve", "settings", "writers"),
     ("embedders", "lexical", "readers", "seams", "stores"),
-    ("errors", "files", "language", "records", "sentences", "tables", "token_count", "tokens"),
+    ("errors", "files", "language", "measures", "records", "sentences", "tables",
+     "token_count", "tokens"),
 )  # fmt: skip
 PARTS = {"answer", "catalog", "corpus", "embedders", "evidence", "gate", "generations", "indexing",
          "lexical", "retrieve", "stores", "writers"}  # fmt: skip

@@ -102,6 +102,7 @@ ANSWERED = Answer(
     citations=(CITATION, BARE_CITATION),
     passages=(HIT, BARE_HIT),
     conflicts=(Conflict("talk", (ConflictValue("Hefei", 1), ConflictValue("x", 2))),),
+    confidence=0.75,
     timings_ms=TIMINGS,
 )
 ABSTAINED = Answer(

@@ -77,6 +77,7 @@ class Answerer:
             citations=citations,
             passages=tuple(hits[:k]),
             abstention=None if drafted else self._abstention(query, verdict, evidence),
+            confidence=verdict.confidence,
             timings_ms=clock.read(),
         )
 

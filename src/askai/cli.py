@@ -1,11 +1,13 @@
 """The command line: the only place that prints. Each command loads what it needs and no more."""
 
 import codecs
+import itertools
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -15,7 +17,9 @@ from askai.errors import AskaiError, GoldError, IndexMissing, UsageError
 from askai.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from askai.evaluate import Evaluation
     from askai.indexing import IndexReport, Progress
+    from askai.records import Answer, GoldItem
 
 ABSTAINED = 3
 INTERRUPTED = 130  # as a shell counts a process ended by Ctrl-C
@@ -270,45 +274,152 @@ def evaluate(
         Path | None,
         typer.Option("--gate", metavar="FILE", help="Fail when worse than this baseline."),
     ] = None,
+    write_baseline: Annotated[
+        Path | None,
+        typer.Option("--write-baseline", metavar="FILE", help="Make this the baseline."),
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option("--answers", metavar="FILE", help="Keep the answers, as JSON Lines."),
+    ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option("--compare", metavar="OLD.json", help="Say what changed since that --json."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="Write a page to look at: DIR/index.html."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Asks the gold questions and prints what was found, answered, refused and cited.
 
-    By language, by kind and by half: nothing is tuned on the test half.
+    By language, by kind and by half. Nothing is tuned on the test half: its misses are kept back
+    unless --split test asks for them. --gate and --write-baseline ask the development half.
     """
     settings = _settings(context, corpus=corpus, index=index, model=model)
+    from askai import baseline, scoreboard  # noqa: PLC0415
+    from askai import compare as comparing  # noqa: PLC0415
     from askai import evaluate as evaluation  # noqa: PLC0415
-    from askai.assemble import open_askai  # noqa: PLC0415
-    from askai.baseline import load_baseline, regressions  # noqa: PLC0415
-    from askai.gold import SPLITS, load_gold, split_of  # noqa: PLC0415
+    from askai import report as reporting  # noqa: PLC0415
+
+    half = _half(split, development_only=bool(gate or write_baseline))
+    held = baseline.load_baseline(gate) if gate else None
+    before = comparing.load_evaluation(compare) if compare else None
+    page = _made(report) / "index.html" if report else None
+    for file in (write_baseline, answers, page):
+        _check_writable(file)
+    check = (
+        partial(comparing.check_same_questions, before, path=compare)
+        if compare and before
+        else None
+    )
+    found, lines = _asked(settings, gold, half, check=check, keep=bool(answers))
+    compared = comparing.compare(before, found.results) if before else None
+    if answers:
+        _write(answers, "".join(lines))
+    if write_baseline:
+        _write(write_baseline, baseline.render(baseline.to_dict(found)))
+    keep_back = half != "test"
+    if page:
+        about = {"Questions": f"{gold}, {half or 'both halves'}", "Model": settings.model}
+        _write(page, reporting.render(found, about=about, keep_back_test=keep_back))
+        _notify(f"Written: {page}.")
+    if as_json:
+        comparison = comparing.to_dict(compared) if compared else None
+        _print_json(evaluation.to_dict(found, comparison=comparison))
+    elif compared:
+        _print(scoreboard.comparison(compared, name=str(compare), keep_back_test=keep_back))
+    else:
+        _print(scoreboard.render(found, keep_back_test=keep_back))
+    if held:
+        worse = baseline.regressions(found, held)
+        if worse:
+            raise GoldError(f"Worse than {gate}: {' '.join(worse)}")
+        _notify(f"As good as {gate}: {', '.join(held.limits)}.")
+
+
+def _half(split: str | None, *, development_only: bool) -> str | None:
+    """The half of the gold questions that is asked; None: both."""
+    from askai.baseline import SPLIT  # noqa: PLC0415
+    from askai.gold import SPLITS  # noqa: PLC0415
 
     if split is not None and split not in SPLITS:
         raise UsageError(f"No half {split!r}; there are {' and '.join(SPLITS)}.")
+    if development_only and split not in (None, SPLIT):
+        raise UsageError(f"A baseline is of the {SPLIT} half; leave out --split {split}.")
+    return SPLIT if development_only else split
+
+
+def _asked(
+    settings: Settings,
+    gold: Path,
+    half: str | None,
+    *,
+    check: Callable[[list["GoldItem"]], None] | None,
+    keep: bool,
+) -> tuple["Evaluation", list[str]]:
+    """What came of the gold questions; with `keep` also each answer, as a line of JSON."""
+    from askai import evaluate as evaluation  # noqa: PLC0415
+    from askai import output  # noqa: PLC0415
+    from askai.assemble import open_askai  # noqa: PLC0415
+    from askai.gold import load_gold, split_of  # noqa: PLC0415
+
     if not gold.is_file():
         raise GoldError(f"No file {gold}; name the gold questions with --gold FILE.")
-    baseline = load_baseline(gate) if gate else None
     _index_if_missing(settings)
-
     with open_askai(settings, notify=_notify) as askai:
         texts = {s.path: askai.catalog.document(s.path).text for s in askai.catalog.sources()}
-        items = load_gold(gold, texts=texts)
-        items = [item for item in items if split in (None, split_of(item.id))]
+        items = [i for i in load_gold(gold, texts=texts) if half in (None, split_of(i.id))]
+        if not items:
+            raise GoldError(f"{gold} has no question in its {half} half.")
+        if check:
+            check(items)
+        lines: list[str] = []
+        count = itertools.count(1)
+        as_object = partial(
+            output.answer_object,
+            manifest=askai.manifest,
+            embedder=askai.embedder.name,
+            shown=_shown(settings),
+        )
+
+        def done(item: "GoldItem", answer: "Answer") -> None:
+            tell("asking", next(count), len(items))
+            if keep:
+                lines.append(json.dumps({"query_id": item.id, **as_object(answer)}) + "\n")
+
         with _progress() as tell:
             found = evaluation.evaluate(
                 items,
                 ask=lambda question: askai.answerer.ask(question, k=evaluation.CUTOFFS[-1]),
                 texts=texts,
-                done=lambda n: tell("asking", n, len(items)),
+                done=done,
             )
-    if as_json:
-        _print_json(evaluation.to_dict(found))
-    else:
-        _print(evaluation.render(found))
-    if baseline is not None:
-        worse = regressions(found, baseline)
-        if worse:
-            raise GoldError(f"Worse than {gate}: {' '.join(worse)}")
-        _notify(f"As good as {gate}: {', '.join(baseline.limits)}.")
+    return found, lines
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be a folder: {error.strerror}.") from error
+    return folder
+
+
+def _check_writable(file: Path | None) -> None:
+    """Before anything is asked: a result that cannot be kept is a run that was for nothing."""
+    if file is not None and (file.is_dir() or not file.parent.is_dir()):
+        raise UsageError(f"{file} cannot be written; expected a file in a folder that is there.")
+
+
+def _write(file: Path, text: str) -> None:
+    from askai.files import write_durably  # noqa: PLC0415
+
+    try:
+        write_durably(file, text)
+    except OSError as error:
+        raise AskaiError(f"{file} cannot be written: {error.strerror}.") from error
 
 
 @app.command()

@@ -1,55 +1,41 @@
 """How good askai is on a gold set: what it finds, what it answers, when it declines, what it cites.
 
-Every measure is taken question by question and averaged over the questions it is about. Of
+Every measure is taken question by question and summed up over the questions it is about. Of
 nothing there is no average: None with n = 0, never 0.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from statistics import fmean, median
-from typing import Any, Literal
+from typing import Any
 
-from askai.gold import (
-    KINDS,
-    LANGUAGES,
-    SPLITS,
-    UNANSWERABLE_KINDS,
-    normalise,
-    places,
-    spans,
-    split_of,
+import numpy as np
+
+from askai.gold import KINDS, LANGUAGES, NEAR_KINDS, SPLITS, split_of
+from askai.judge import Result, judge
+from askai.judge import to_dict as result_dict
+from askai.measures import (
+    RANKING_NAMES,
+    Floats,
+    Indexes,
+    Interval,
+    Point,
+    aurc,
+    auroc,
+    excess_aurc,
+    interval,
+    resamples,
+    risk_coverage,
 )
-from askai.records import Answer, Citation, GoldItem, Hit
+from askai.records import Answer, GoldItem
 
+SCHEMA = "askai.evaluation/2"
 CUTOFFS = (1, 5, 10)  # of evidence@k, in passages
+BASE_RATES = (0.1, 0.25, 0.5)  # shares of unanswerable questions to restate the risk for
 
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of one question."""
-
-    item: GoldItem
-    status: Literal["answered", "abstained"]
-    said: str  # the answer with its citation numbers, or the reason for abstaining
-    evidence_rank: int | None  # from 1: the first k of evidence@k; None: not found
-    right: bool | None  # None: the question is unanswerable
-    citations: int
-    citations_verbatim: int
-    on_evidence: bool | None  # None: the question is unanswerable, or was not answered
-    sentences: int
-    total_ms: float | None  # None: the answer does not say
-
-    @property
-    def answerable(self) -> bool:
-        return self.item.unanswerable is None
-
-    @property
-    def answered(self) -> bool:
-        return self.status == "answered"
-
-    def found_at(self, k: int) -> bool:
-        """Whether the first `k` passages hold the evidence."""
-        return self.evidence_rank is not None and self.evidence_rank <= k
+Observe = Callable[[Result], Sequence[Any]]
+Summarise = Callable[[Sequence[Any]], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +45,20 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """How a measure is worked out."""
+
+    observe: Observe  # what a question adds; nothing where the measure is not about it
+    summarise: Summarise = fmean  # of one observation or more
+    lower_is_better: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """The questions that have something in common, and every measure over them."""
 
-    name: str  # "all", "test", "zh", "table_cell"
-    group: str  # "all", "split", "language" or "kind"
+    name: str  # "all", "test", "zh", "table_cell", "near", "zh unanswerable"
+    group: str  # "all", "split", "language", "kind" or "language, answerable or not"
     questions: int
     answerable: int
     unanswerable: int
@@ -73,9 +68,39 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """A measure with its 95 % bootstrap interval."""
+
+    value: float | None
+    n: int
+    interval: Interval | None  # None: n is 0
+
+
+@dataclass(frozen=True, slots=True)
+class AtBaseRate:
+    """The operating point where this share of the questions is unanswerable."""
+
+    unanswerable: float
+    coverage: Estimate  # share of the questions that are answered
+    risk: Estimate  # share of the answers that are wrong, or to an unanswerable question
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What confidence is worth, and where the gate stands: over all questions, or a half."""
+
+    name: str  # of the slice
+    curve: tuple[Point, ...]  # risk at coverage, by confidence; not by what the gate did
+    false_answers: Estimate
+    false_refusals: Estimate
+    at: tuple[AtBaseRate, ...]  # first for the base rate of the questions, then for BASE_RATES
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     results: tuple[Result, ...]  # in the order of the gold set
     table: tuple[Slice, ...]  # all, then each split, language and kind, the empty ones too
+    operation: tuple[Operation, ...]  # all, then each split; without those that have no questions
 
 
 def evaluate(
@@ -83,9 +108,9 @@ def evaluate(
     *,
     ask: Callable[[str], Answer],
     texts: Mapping[str, str],
-    done: Callable[[int], None] | None = None,
+    done: Callable[[GoldItem, Answer], None] | None = None,
 ) -> Evaluation:
-    """Asks every question and measures the answers; `done` is told how many are done so far.
+    """Asks every question and measures the answers; `done` is told each as it comes.
 
     `texts` maps a path relative to the corpus folder to the text of that document. Shares are
     from 0 to 1, over the slice's
@@ -94,127 +119,94 @@ def evaluate(
       to return ten of them, abstaining or not. A quote is found when these passages together cover
       at least half of its characters, in any one place where it stands; `need` says whether one
       quote is enough ("any") or each must be found ("all").
+    - `Success@k`, `R@k`, `RR@10`, `nDCG@10`: answerable questions; see `measures.ranking`.
     - `answer_right`: answerable questions that were answered with an accepted answer inside the
       text of the answer, compared by `gold.normalise`. A refusal is wrong.
-    - `false_answers`: unanswerable questions that were answered.
-    - `false_refusals`: answerable questions that were not.
+    - `token_f1`: the same questions, with `measures.token_f1` against the accepted answer that
+      is nearest. A refusal has 0.
+    - `citation_precision`: answered answerable questions: the share of the citations printed that
+      share a character with a place of the evidence. `citation_recall`: the share of what is
+      needed that the citations cover half of. `citations_on_evidence`: those with any such
+      citation.
     - `citations_verbatim`: citations, those of passages shown beside a refusal included, whose
       quote is the text of their source from start to end.
-    - `citations_on_evidence`: answered answerable questions with a citation that shares a character
-      with a place of the evidence.
+    - `answers_per_sentence`: sentences printed, of any question: right answers for each.
+    - `false_answers`: unanswerable questions that were answered; `_near` and `_far` by how far
+      they are from the documents (`gold.NEAR_KINDS`).
+    - `false_refusals`: answerable questions that were not answered.
+    - `aurc`, `e_aurc`: all questions, answered or not, by confidence; an error is a question
+      that is unanswerable, or whose answer is wrong; the answer to a question that was refused is
+      taken to be the quote that came closest. `auroc`: confidence of answerable against
+      unanswerable questions. Without an answerable question there is none of them.
 
-    `sentences_per_answer` is a mean over what was answered, `total_ms_median` and `total_ms_p95`
+    `sentences_per_answer_…` are over what was answered, `total_ms_median` and `total_ms_p95`
     (nearest rank) are milliseconds over all questions whose answer tells its time.
     """
     results: list[Result] = []
     for item in items:
-        results.append(_judge(item, ask(item.question), texts))
+        answer = ask(item.question)
+        results.append(judge(item, answer, texts))
         if done is not None:
-            done(len(results))
-    table = tuple(_slice(name, group, results) for name, group in _SLICES.items())
-    return Evaluation(tuple(results), table)
+            done(item, answer)
+    return summed_up(results)
 
 
-def to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation in the form of schemas/evaluation.json, ready for JSON."""
+def summed_up(results: Iterable[Result]) -> Evaluation:
+    """The measures of what came of each question."""
+    whole = tuple(results)
+    table = tuple(
+        _slice(name, group, [r for r in whole if belongs(r)])
+        for name, (group, belongs) in SLICES.items()
+    )
+    operation = tuple(
+        _operation(name, chosen)
+        for name in ("all", *SPLITS)
+        if (chosen := [r for r in whole if SLICES[name][1](r)])
+    )
+    return Evaluation(whole, table, operation)
+
+
+def measure(name: str, results: Iterable[Result]) -> Measure:
+    """One measure over some questions."""
+    observed = list(chain.from_iterable(map(MEASURES[name].observe, results)))
+    value = MEASURES[name].summarise(observed) if observed else None
+    return Measure(value, 0 if value is None else len(observed))
+
+
+def bootstrapped(name: str, results: Sequence[Result], samples: Indexes) -> Floats:
+    """A measure over each sample of the questions (`measures.resamples`); NaN where it has none."""
+    definition = MEASURES[name]
+    observed = [list(definition.observe(result)) for result in results]
+    if definition.summarise is fmean:  # the same, all samples at once
+        sums = np.array([sum(values) for values in observed], dtype=np.float64)
+        counts = np.array([len(values) for values in observed], dtype=np.float64)
+        totals = counts[samples].sum(axis=1)
+        means = np.full(len(samples), np.nan)
+        np.divide(sums[samples].sum(axis=1), totals, out=means, where=totals > 0)
+        return means
+    values = []
+    for sample in samples:
+        drawn = list(chain.from_iterable(observed[i] for i in sample))
+        value = definition.summarise(drawn) if drawn else None
+        values.append(np.nan if value is None else value)
+    return np.array(values, dtype=np.float64)
+
+
+def to_dict(evaluation: Evaluation, *, comparison: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The evaluation in the form of schemas/evaluation.json, ready for JSON.
+
+    `comparison` is that of `compare.to_dict` with an earlier one.
+    """
     return {
-        "schema": "askai.evaluation/1",
+        "schema": SCHEMA,
         "slices": [asdict(part) for part in evaluation.table],
-        "items": [_item_dict(result) for result in evaluation.results],
+        "operation": [_operation_dict(part) for part in evaluation.operation],
+        "comparison": comparison,
+        "items": [result_dict(result) for result in evaluation.results],
     }
 
 
-def render(evaluation: Evaluation) -> str:
-    """Tables for a terminal, then every miss with what was expected and what came."""
-    whole = evaluation.table[0]
-    answerable = [part for part in evaluation.table if part.name not in UNANSWERABLE_KINDS]
-    unanswerable = [
-        part for part in evaluation.table if part.group != "kind" or part.name in UNANSWERABLE_KINDS
-    ]
-    columns = {f"E@{k}": f"evidence@{k}" for k in CUTOFFS}
-    columns |= {"right": "answer_right", "false refusals": "false_refusals"}
-    return "\n\n".join(
-        [
-            f"{whole.questions} questions: {whole.answered} answered, {whole.abstained} declined",
-            _grid("answerable", columns, answerable),
-            _grid("unanswerable", {"false answers": "false_answers"}, unanswerable),
-            _citations_and_time(whole.measures),
-            _misses(evaluation.results),
-        ]
-    )
-
-
-def _judge(item: GoldItem, answer: Answer, texts: Mapping[str, str]) -> Result:
-    abstention = answer.abstention
-    answerable, answered = item.unanswerable is None, abstention is None
-    cited = answer.citations if abstention is None else answer.citations + abstention.closest
-    on_evidence = _on_evidence(answer.citations, spans(item, texts))
-    return Result(
-        item=item,
-        status=answer.status,
-        said=(answer.text or "") if abstention is None else abstention.reason,
-        evidence_rank=_evidence_rank(item, answer.passages, texts),
-        right=_is_right(item, answer) if answerable else None,
-        citations=len(cited),
-        citations_verbatim=sum(_is_verbatim(citation, texts) for citation in cited),
-        on_evidence=on_evidence if answerable and answered else None,
-        sentences=len(answer.sentences),
-        total_ms=answer.timings_ms.get("total"),
-    )
-
-
-def _evidence_rank(item: GoldItem, passages: Sequence[Hit], texts: Mapping[str, str]) -> int | None:
-    """The smallest k whose top k passages hold the evidence that the item needs."""
-    ranked = sorted(passages, key=lambda hit: hit.rank)
-    ranks: list[int] = []
-    for quote in item.evidence:
-        found = [_span_rank(quote.path, *place, ranked) for place in places(quote, texts)]
-        best = min((rank for rank in found if rank is not None), default=None)
-        if best is not None:
-            ranks.append(best)
-        elif item.need == "all":
-            return None
-    if not ranks:
-        return None
-    return max(ranks) if item.need == "all" else min(ranks)
-
-
-def _span_rank(path: str, start: int, end: int, ranked: Sequence[Hit]) -> int | None:
-    """The rank at which half of the characters of a span are covered."""
-    covered: set[int] = set()
-    for hit in ranked:
-        if hit.chunk.path == path:
-            covered.update(range(max(start, hit.chunk.start), min(end, hit.chunk.end)))
-        if 2 * len(covered) >= end - start:
-            return hit.rank
-    return None
-
-
-def _is_right(item: GoldItem, answer: Answer) -> bool:
-    said = normalise(answer.text or "")
-    return any(normalise(accepted) in said for accepted in item.answers)
-
-
-def _is_verbatim(citation: Citation, texts: Mapping[str, str]) -> bool:
-    text = texts.get(citation.source.path)
-    return text is not None and text[citation.start : citation.end] == citation.quote
-
-
-def _on_evidence(citations: Iterable[Citation], evidence: Iterable[tuple[str, int, int]]) -> bool:
-    wanted = list(evidence)
-    return any(
-        citation.source.path == path and citation.start < end and start < citation.end
-        for citation in citations
-        for path, start, end in wanted
-    )
-
-
-def _slice(name: str, group: str, results: Iterable[Result]) -> Slice:
-    chosen = [
-        result
-        for result in results
-        if name in ("all", split_of(result.item.id), result.item.language, result.item.kind)
-    ]
+def _slice(name: str, group: str, chosen: Sequence[Result]) -> Slice:
     answerable = sum(result.answerable for result in chosen)
     answered = sum(result.answered for result in chosen)
     return Slice(
@@ -225,14 +217,79 @@ def _slice(name: str, group: str, results: Iterable[Result]) -> Slice:
         unanswerable=len(chosen) - answerable,
         answered=answered,
         abstained=len(chosen) - answered,
-        measures={measure: _measure(measure, chosen) for measure in _MEASURES},
+        measures={name: measure(name, chosen) for name in MEASURES},
     )
 
 
-def _measure(name: str, results: Iterable[Result]) -> Measure:
-    observe, summarise = _MEASURES[name]
-    observed = [value for result in results for value in observe(result)]
-    return Measure(summarise(observed) if observed else None, len(observed))
+def _operation(name: str, results: Sequence[Result]) -> Operation:
+    """Where the gate stands, with intervals from samples that keep the base rate of the set."""
+    samples = resamples([result.answerable for result in results])
+    drawn = {rate: bootstrapped(rate, results, samples) for rate in _RATES}
+    found = {rate: measure(rate, results) for rate in _RATES}
+    points = {rate: np.array([_number(found[rate].value)]) for rate in _RATES}
+    own = sum(not result.answerable for result in results) / len(results)
+
+    def at(share: float) -> AtBaseRate:
+        values, spreads = _at(share, points), _at(share, drawn)
+        estimates = [
+            _estimate(
+                Measure(None if np.isnan(value[0]) else float(value[0]), len(results)), spread
+            )
+            for value, spread in zip(values, spreads, strict=True)
+        ]
+        return AtBaseRate(share, *estimates)
+
+    return Operation(
+        name=name,
+        curve=tuple(risk_coverage([r.confidence for r in results], [r.would_err for r in results])),
+        false_answers=_estimate(found["false_answers"], drawn["false_answers"]),
+        false_refusals=_estimate(found["false_refusals"], drawn["false_refusals"]),
+        at=tuple(at(share) for share in (own, *BASE_RATES)),
+    )
+
+
+def _at(share: float, rates: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    """Coverage and risk where this share of the questions is unanswerable; NaN: not known."""
+    nobody = np.zeros_like(rates["answer_right"])  # a rate of no questions is not "not known"
+    unfounded = share * rates["false_answers"] if share else nobody
+    answered = (1 - share) * (1 - rates["false_refusals"]) if share < 1 else nobody
+    right = (1 - share) * rates["answer_right"] if share < 1 else nobody
+    coverage = np.clip(unfounded + answered, 0.0, 1.0)  # a sum of shares may miss by a rounding
+    risk = np.full_like(coverage, np.nan)
+    np.divide(coverage - right, coverage, out=risk, where=coverage > 0)
+    return coverage, np.clip(risk, 0.0, 1.0)
+
+
+def _estimate(found: Measure, spread: Floats) -> Estimate:
+    return Estimate(found.value, 0 if found.value is None else found.n, interval(spread))
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _operation_dict(operation: Operation) -> dict[str, Any]:
+    def estimate(found: Estimate) -> dict[str, Any]:
+        return {
+            "value": found.value,
+            "n": found.n,
+            "interval": None if found.interval is None else list(found.interval),
+        }
+
+    return {
+        "name": operation.name,
+        "curve": [{"coverage": point.coverage, "risk": point.risk} for point in operation.curve],
+        "false_answers": estimate(operation.false_answers),
+        "false_refusals": estimate(operation.false_refusals),
+        "at": [
+            {
+                "unanswerable": found.unanswerable,
+                "coverage": estimate(found.coverage),
+                "risk": estimate(found.risk),
+            }
+            for found in operation.at
+        ],
+    }
 
 
 def _p95(values: Sequence[float]) -> float:
@@ -240,8 +297,29 @@ def _p95(values: Sequence[float]) -> float:
     return sorted(values)[-(-95 * len(values) // 100) - 1]
 
 
-def _total_ms(result: Result) -> list[float]:
-    return [] if result.total_ms is None else [result.total_ms]
+def _confidence(result: Result) -> list[tuple[float, bool, bool]]:
+    return [(result.confidence, result.would_err, result.answerable)]
+
+
+def _area(
+    measured: Callable[[list[float], list[bool]], float | None],
+) -> Callable[[Sequence[tuple[float, bool, bool]]], float | None]:
+    """An area under the curve; where no question is answerable it is 1 and says nothing: None."""
+
+    def area(judged: Sequence[tuple[float, bool, bool]]) -> float | None:
+        if not any(answerable for _, _, answerable in judged):
+            return None
+        return measured([c for c, _, _ in judged], [errs for _, errs, _ in judged])
+
+    return area
+
+
+def _discrimination(judged: Sequence[tuple[float, bool, bool]]) -> float | None:
+    return auroc([c for c, _, _ in judged], [answerable for _, _, answerable in judged])
+
+
+def _known(value: float | None) -> list[float]:
+    return [] if value is None else [value]
 
 
 def _verbatim(result: Result) -> list[float]:
@@ -249,119 +327,85 @@ def _verbatim(result: Result) -> list[float]:
     return [1.0] * result.citations_verbatim + [0.0] * wrong
 
 
-def _evidence_at(k: int) -> Callable[[Result], list[float]]:
-    return lambda result: [result.found_at(k)] if result.answerable else []
+def _right_by_sentence(result: Result) -> list[float]:
+    """One observation a sentence, of which a right answer is one's due."""
+    return [float(bool(result.right)), *[0.0] * (result.sentences - 1)] if result.sentences else []
 
 
-_SLICES = {
-    "all": "all",
-    **dict.fromkeys(SPLITS, "split"),
-    **dict.fromkeys(LANGUAGES, "language"),
-    **dict.fromkeys(KINDS, "kind"),
+def _on_evidence(result: Result) -> list[float]:
+    return [] if result.citation_precision is None else [float(result.citation_precision > 0)]
+
+
+def _evidence_at(k: int) -> Observe:
+    return lambda result: [float(result.found_at(k))] if result.answerable else []
+
+
+def _ranked(name: str) -> Observe:
+    return lambda result: [result.ranking[name]] if result.answerable else []
+
+
+def _false_answers(*kinds: str) -> Observe:
+    return lambda r: [float(r.answered)] if not r.answerable and r.item.kind in kinds else []
+
+
+def _in_split(name: str) -> Callable[[Result], bool]:
+    return lambda result: split_of(result.item.id) == name
+
+
+def _in_language(name: str) -> Callable[[Result], bool]:
+    return lambda result: result.item.language == name
+
+
+def _of_kind(*names: str) -> Callable[[Result], bool]:
+    return lambda result: result.item.kind in names
+
+
+def _in_language_and(name: str, *, answerable: bool) -> Callable[[Result], bool]:
+    return lambda result: (result.item.language, result.answerable) == (name, answerable)
+
+
+_RATES = ("false_answers", "false_refusals", "answer_right")
+# By name: the group, and whether a question belongs. A question is in several.
+SLICES: dict[str, tuple[str, Callable[[Result], bool]]] = {
+    "all": ("all", lambda _: True),
+    **{name: ("split", _in_split(name)) for name in SPLITS},
+    **{name: ("language", _in_language(name)) for name in LANGUAGES},
+    **{name: ("kind", _of_kind(name)) for name in KINDS},
+    "near": ("kind", _of_kind(*NEAR_KINDS)),
+    **{
+        f"{name} {'answerable' if is_so else 'unanswerable'}": (
+            "language, answerable or not",
+            _in_language_and(name, answerable=is_so),
+        )
+        for name in LANGUAGES
+        for is_so in (True, False)
+    },
 }
-# What a question adds to a measure, nothing where it is not about it; and how that is summed up.
-_MEASURES: dict[str, tuple[Callable[[Result], list[float]], Callable[[Sequence[float]], float]]] = {
-    **{f"evidence@{k}": (_evidence_at(k), fmean) for k in CUTOFFS},
-    "answer_right": (lambda r: [] if r.right is None else [r.right], fmean),
-    "false_answers": (lambda r: [] if r.answerable else [r.answered], fmean),
-    "false_refusals": (lambda r: [not r.answered] if r.answerable else [], fmean),
-    "citations_verbatim": (_verbatim, fmean),
-    "citations_on_evidence": (lambda r: [] if r.on_evidence is None else [r.on_evidence], fmean),
-    "sentences_per_answer": (lambda r: [r.sentences] if r.answered else [], fmean),
-    "total_ms_median": (_total_ms, median),
-    "total_ms_p95": (_total_ms, _p95),
+MEASURES: dict[str, Definition] = {
+    **{f"evidence@{k}": Definition(_evidence_at(k)) for k in CUTOFFS},
+    **{name: Definition(_ranked(name)) for name in RANKING_NAMES},
+    "answer_right": Definition(lambda r: _known(r.right)),
+    "token_f1": Definition(lambda r: _known(r.token_f1)),
+    "citation_precision": Definition(lambda r: _known(r.citation_precision)),
+    "citation_recall": Definition(lambda r: _known(r.citation_recall)),
+    "citations_on_evidence": Definition(_on_evidence),
+    "citations_verbatim": Definition(_verbatim),
+    "sentences_per_answer_mean": Definition(
+        lambda r: [r.sentences] if r.answered else [], lower_is_better=True
+    ),
+    "sentences_per_answer_median": Definition(
+        lambda r: [r.sentences] if r.answered else [], median, lower_is_better=True
+    ),
+    "answers_per_sentence": Definition(_right_by_sentence),
+    "false_answers": Definition(_false_answers(*NEAR_KINDS, "far"), lower_is_better=True),
+    "false_answers_near": Definition(_false_answers(*NEAR_KINDS), lower_is_better=True),
+    "false_answers_far": Definition(_false_answers("far"), lower_is_better=True),
+    "false_refusals": Definition(
+        lambda r: [float(not r.answered)] if r.answerable else [], lower_is_better=True
+    ),
+    "aurc": Definition(_confidence, _area(aurc), lower_is_better=True),
+    "e_aurc": Definition(_confidence, _area(excess_aurc), lower_is_better=True),
+    "auroc": Definition(_confidence, _discrimination),
+    "total_ms_median": Definition(lambda r: _known(r.total_ms), median, lower_is_better=True),
+    "total_ms_p95": Definition(lambda r: _known(r.total_ms), _p95, lower_is_better=True),
 }
-
-
-def _item_dict(result: Result) -> dict[str, Any]:
-    item = result.item
-    return {
-        "id": item.id,
-        "language": item.language,
-        "kind": item.kind,
-        "split": split_of(item.id),
-        "question": item.question,
-        "answers": list(item.answers),
-        "unanswerable": item.unanswerable,
-        "status": result.status,
-        "said": result.said,
-        "evidence_rank": result.evidence_rank,
-        "right": result.right,
-        "citations": result.citations,
-        "citations_verbatim": result.citations_verbatim,
-        "on_evidence": result.on_evidence,
-        "sentences": result.sentences,
-        "total_ms": result.total_ms,
-    }
-
-
-def _grid(title: str, columns: Mapping[str, str], table: Iterable[Slice]) -> str:
-    """One row a slice; each row's shares are of its n, the number of `title` questions."""
-    rows = [[title, "n", *columns]]
-    for part in table:
-        measures = [part.measures[name] for name in columns.values()]
-        rows.append([part.name, str(measures[0].n), *map(_percent, measures)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    )
-
-
-def _percent(measure: Measure) -> str:
-    return "–" if measure.value is None else f"{measure.value:.1%}"
-
-
-def _number(measure: Measure) -> str:
-    return "–" if measure.value is None else f"{measure.value:.1f}"
-
-
-def _citations_and_time(measures: Mapping[str, Measure]) -> str:
-    verbatim, on_evidence = measures["citations_verbatim"], measures["citations_on_evidence"]
-    sentences = measures["sentences_per_answer"]
-    middle, p95 = _number(measures["total_ms_median"]), _number(measures["total_ms_p95"])
-    timed = measures["total_ms_median"].n
-    rows = {
-        "citations verbatim": f"{_percent(verbatim)} of {verbatim.n} citations",
-        "citations on evidence": (
-            f"{_percent(on_evidence)} of {on_evidence.n} answers to answerable questions"
-        ),
-        "sentences per answer": f"{_number(sentences)} over {sentences.n} answers",
-        "milliseconds": f"median {middle}, p95 {p95} over {timed} questions",
-    }
-    return "\n".join(f"{name:<21}  {said}" for name, said in rows.items())
-
-
-def _misses(results: Iterable[Result]) -> str:
-    missed = [_miss(result, faults) for result in results if (faults := _faults(result))]
-    return "\n\n".join([f"misses: {len(missed)}", *missed])
-
-
-def _miss(result: Result, faults: Sequence[str]) -> str:
-    item = result.item
-    expected = f"no answer: {item.unanswerable}" if item.unanswerable else " | ".join(item.answers)
-    came = " ".join(result.said.split())[:120]
-    return "\n".join(
-        [
-            f"{item.id}  {item.language}  {item.kind}  {', '.join(faults)}",
-            f"  question  {item.question}",
-            f"  expected  {expected}",
-            f"  came      {came if result.answered else f'no answer: {came}'}",
-        ]
-    )
-
-
-def _faults(result: Result) -> list[str]:
-    """What went wrong, in words; where the evidence stood, when something did."""
-    found = {
-        "false answer": not result.answerable and result.answered,
-        "false refusal": result.answerable and not result.answered,
-        "wrong answer": result.right is False and result.answered,
-        "evidence not cited": result.on_evidence is False,
-        "citation not verbatim": result.citations_verbatim < result.citations,
-        f"evidence not in the top {CUTOFFS[-1]}": result.answerable
-        and not result.found_at(CUTOFFS[-1]),
-    }
-    faults = [fault for fault, is_so in found.items() if is_so]
-    if faults and result.found_at(CUTOFFS[-1]):
-        faults.append(f"evidence at rank {result.evidence_rank}")
-    return faults

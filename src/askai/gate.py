@@ -7,7 +7,7 @@ passage must hold them together. What is left is judged by how near the best uni
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from askai.asked import asked_for, gives
 from askai.lexical import LexicalIndex
@@ -43,6 +43,8 @@ _ASIDE = 0.06
 # these, 8 of 400 questions of xquad and of French public-service sheets are answered from the home
 # corpus, which says nothing of what they ask.
 _NEAR, _NEAREST, _SOME = 0.83, 0.88, 0.1
+# The step of score that is one unit of log-odds: it spreads the scores met over 0..1, no more.
+_CONFIDENCE_SCALE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Verdict:
     evidence: tuple[Evidence, ...]
     reason: str = ""  # "missing", "apart", "quantity", "time", "far"
     missing: tuple[str, ...] = ()
+    confidence: float = 0.0  # 0..1, that the documents answer: also of a shut gate, for measuring
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ class Gate:
 
     def judge(self, query: Query, hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Verdict:
         """Keeps the evidence that fulfils the question's constraints, or says what is missing."""
+        return replace(self._judge(query, hits, evidence), confidence=_confidence(evidence))
+
+    def _judge(self, query: Query, hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Verdict:
         constraints = self.constraints(query)
         top = [set(tokens(hit.chunk.embedded_text)) for hit in hits]
         missing = [c for c in constraints if not self._is_known(c, top)]
@@ -147,6 +153,14 @@ def _ways(token: str) -> list[str]:
     if not unit:
         return [token + more for more in _UNITS]
     return [token, number[0]] if unit in _UNITS else [token]
+
+
+def _confidence(evidence: Sequence[Evidence]) -> float:
+    """0..1, rising with the best unit's score, .5 where its score alone just lets it through."""
+    if not evidence:
+        return 0.0
+    best = max(unit.score for unit in evidence)
+    return 1 / (1 + math.exp(min((_NEAREST - best) / _CONFIDENCE_SCALE, 700.0)))
 
 
 def _is_near(unit: Evidence) -> bool:

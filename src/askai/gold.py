@@ -17,8 +17,19 @@ from askai.errors import GoldError
 from askai.records import GoldItem, GoldQuote
 
 LANGUAGES = ("en", "zh", "fr", "es")
-ANSWERABLE_KINDS = ("paragraph", "bullet", "table_cell", "footnote", "abstract")
-UNANSWERABLE_KINDS = ("near_miss", "far")
+ANSWERABLE_KINDS = (
+    "paragraph",
+    "bullet",
+    "table_cell",
+    "table_row",
+    "footnote",
+    "abstract",
+    "list",
+    "two_documents",
+    "conflict",
+)
+NEAR_KINDS = ("near_miss", "false_premise", "half_answered")  # what the documents nearly say
+UNANSWERABLE_KINDS = (*NEAR_KINDS, "far")
 KINDS = ANSWERABLE_KINDS + UNANSWERABLE_KINDS
 SPLITS = ("development", "test")
 NEEDS = ("any", "all")
@@ -55,16 +66,6 @@ def load_gold(path: Path, *, texts: Mapping[str, str]) -> list[GoldItem]:
     return items
 
 
-def spans(item: GoldItem, texts: Mapping[str, str]) -> tuple[tuple[str, int, int], ...]:
-    """(path, start, end) of every place where an evidence quote of `item` stands, quote by quote.
-
-    Offsets count code points, half open.
-    """
-    return tuple(
-        (quote.path, start, end) for quote in item.evidence for start, end in places(quote, texts)
-    )
-
-
 def places(quote: GoldQuote, texts: Mapping[str, str]) -> tuple[tuple[int, int], ...]:
     """(start, end) of every place where one quote stands; any of them is as good as another."""
     text = texts[quote.path]
@@ -79,6 +80,12 @@ def places(quote: GoldQuote, texts: Mapping[str, str]) -> tuple[tuple[int, int],
 def split_of(id_: str) -> Literal["development", "test"]:
     """The half that an id belongs to for good, by its CRC-32. Nothing is tuned on test."""
     return "development" if zlib.crc32(id_.encode()) % 2 == 0 else "test"
+
+
+def says(text: str, item: GoldItem) -> bool:
+    """Whether `text` contains an accepted answer of `item`: all strings of any one entry."""
+    said = normalise(text)
+    return any(all(normalise(part) in said for part in answer) for answer in item.answers)
 
 
 def normalise(text: str) -> str:
@@ -148,9 +155,9 @@ def _contradictions(item: GoldItem) -> Iterator[str]:
             yield f"unanswerable, with accepted answers ({len(item.answers)}); expected none"
         return
     quotes = [normalise(piece.quote) for piece in item.evidence]
-    for answer in item.answers:
-        if quotes and not any(normalise(answer) in quote for quote in quotes):
-            yield f"the accepted answer {_show(answer)} is in no evidence quote; expected in one"
+    for text in dict.fromkeys(text for answer in item.answers for text in answer):
+        if quotes and not any(normalise(text) in quote for quote in quotes):
+            yield f"the accepted answer {_show(text)} is in no evidence quote; expected in one"
 
 
 def _strangers(item: GoldItem, texts: Mapping[str, str]) -> Iterator[str]:
@@ -170,7 +177,8 @@ def _strangers(item: GoldItem, texts: Mapping[str, str]) -> Iterator[str]:
 
 def _item(record: dict[str, Any]) -> GoldItem:
     evidence = tuple(GoldQuote(piece["source"], piece["quote"]) for piece in record["evidence"])
-    return GoldItem(**{**record, "answers": tuple(record["answers"]), "evidence": evidence})
+    answers = tuple((a,) if isinstance(a, str) else tuple(a) for a in record["answers"])
+    return GoldItem(**{**record, "answers": answers, "evidence": evidence})
 
 
 def _id(record: Any) -> str | None:
@@ -193,8 +201,12 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and not _LONE_SURROGATE.search(value)
 
 
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
+def _is_answers(value: Any) -> bool:
+    """A text is an accepted answer; so is a list of texts, all of which have to be said."""
+    return isinstance(value, list) and all(
+        _is_text(answer) or (isinstance(answer, list) and answer and all(map(_is_text, answer)))
+        for answer in value
+    )
 
 
 def _is_evidence(value: Any) -> bool:
@@ -217,7 +229,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "language": _one_of(LANGUAGES),
     "kind": _one_of(KINDS),
     "question": (_is_text, _TEXT),
-    "answers": (_is_texts, "a list of texts that are not blank"),
+    "answers": (_is_answers, "a list of texts that are not blank, or of lists of such texts"),
     "evidence": (_is_evidence, 'a list of {"source": text, "quote": text}'),
     "need": _one_of(NEEDS),
     "unanswerable": (lambda value: value is None or _is_text(value), "null or one sentence"),

@@ -43,6 +43,7 @@ def answer_object(
             "closest": [_citation(c, shown) for c in gave_up.closest],
             "unreadable": [shown(path) for path in gave_up.unreadable],
         },
+        "confidence": answer.confidence,
         "passages": [_passage(hit, shown) for hit in answer.passages],
         "index": _index(manifest, embedder),
         "timings_ms": answer.timings_ms,

@@ -172,6 +172,7 @@ class Answer:
     passages: tuple[Hit, ...]
     abstention: Abstention | None = None
     conflicts: tuple[Conflict, ...] = ()
+    confidence: float = 0.0  # 0..1, that the documents answer the question; see gate.Verdict
     timings_ms: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -194,7 +195,7 @@ class GoldItem:
     language: str
     kind: str
     question: str
-    answers: tuple[str, ...] = ()  # any of them, contained in the answer, makes it right
+    answers: tuple[tuple[str, ...], ...] = ()  # any entry, all of its strings in the answer: right
     evidence: tuple["GoldQuote", ...] = ()
     need: Literal["any", "all"] = "any"  # of the evidence
     unanswerable: str | None = None  # the reason, when the documents do not say
