@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from askai.aliases import Aliases
 from askai.answer import Answerer
+from askai.answerability import trained
 from askai.catalog import Catalog
 from askai.centring import centring_for
 from askai.corpus import ALIASES, Corpus
@@ -17,6 +18,7 @@ from askai.gate import Gate
 from askai.generations import Generation, Manifest, open_generation, read_skipped
 from askai.indexing import CATALOG, LEXICAL, UNITS, VECTORS, Recipe
 from askai.lexical import LEXICALS
+from askai.rerankers import RERANKERS
 from askai.retrieve import Retriever
 from askai.seams import load
 from askai.settings import Settings
@@ -97,8 +99,8 @@ def _parts(
     )
     answerer = Answerer(
         retriever=retriever,
-        finder=EvidenceFinder(units, lexical),
-        gate=Gate(lexical),
+        finder=EvidenceFinder(units, lexical, load("reranker", RERANKERS, settings.reranker)()),
+        gate=Gate(lexical, trained()),
         writer=load("writer", WRITERS, settings.writer)(),
         catalog=catalog,
         skipped=tuple(read_skipped(path)),
