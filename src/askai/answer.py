@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from askai.asked import asks_place
 from askai.catalog import Catalog
 from askai.cite import citation
-from askai.conflicts import Stated, disagreeing
+from askai.conflicts import Stated, stated_places
 from askai.errors import QuestionError
 from askai.evidence import EvidenceFinder
 from askai.gate import Gate, Verdict
@@ -34,6 +34,7 @@ from askai.writers import Drafted, Writer, printed
 
 LONGEST_QUESTION = 4000  # characters
 _SEARCHED = 20  # passages; what disagrees may stand further down
+_NEARLY = 0.05  # of score: one unit that answers all parts is better than a better one for each
 _CLOSEST = 2  # citations that show what the documents do say
 # Format characters that reorder or hide text: a question is read as it is seen.
 _HIDDEN = frozenset("Cc Cf Cs Co Cn".split())  # noqa: SIM905  Unicode's own names
@@ -116,7 +117,10 @@ class Answerer:
             verdict = replace(least.verdict, confidence=confidence)
             return replace(whole, verdict=verdict, evidence=least.evidence), []
         verdict = replace(whole.verdict, confidence=least.verdict.confidence)
-        drafted = [sentence for part in parts for sentence in self._drafted(part)[:1]]
+        best = whole.evidence[0]
+        drafted = [
+            sentence for part in parts for sentence in (self._drafted(_preferring(best, part))[:1])
+        ]
         return replace(whole, verdict=verdict), drafted
 
     def _drafted(self, judged: "_Judged") -> list[Drafted]:
@@ -124,12 +128,18 @@ class Answerer:
         return self.writer.write(judged.query, evidence) if evidence else []
 
     def _stated(self, judged: "_Judged") -> list[Stated]:
-        """The places that sources give for a thing whose place is asked for, if they differ."""
+        """The places that sources give for the thing whose place is asked for.
+
+        One of them answers if the gate is open; several that differ do so in any case.
+        """
         if not asks_place(judged.query.text) or judged.verdict.reason == "missing":
             return []
         aliases = self.retriever.aliases
         things = [group for group in judged.query.groups if group[0] not in aliases.places]
-        return disagreeing(things[0], judged.hits, aliases) if len(things) == 1 else []
+        if len(things) != 1:
+            return []
+        found = stated_places(things[0], judged.hits, aliases)
+        return found if len(found) > 1 or judged.verdict.evidence else []
 
     def _cited(
         self, drafted: Sequence[Drafted]
@@ -187,6 +197,15 @@ class _Judged:
     verdict: Verdict
 
 
+def _preferring(best: Evidence, part: _Judged) -> _Judged:
+    """A part that the best unit of the whole question answers nearly as well as any other."""
+    units = part.verdict.evidence
+    same = [u for u in units if (u.chunk.id, u.start) == (best.chunk.id, best.start)]
+    if not same or same[0].score < units[0].score - _NEARLY:
+        return part
+    return replace(part, verdict=replace(part.verdict, evidence=tuple(same)))
+
+
 def _with_names(text: str, whole: Query) -> str:
     """A part of a question, with the names that its other parts give."""
     absent = [g[0] for g in whole.groups if not any(folded(name) in folded(text) for name in g)]
@@ -196,7 +215,7 @@ def _with_names(text: str, whole: Query) -> str:
 def _conflicts(
     query: Query, stated: Sequence[Stated], citations: Sequence[Citation]
 ) -> tuple[Conflict, ...]:
-    if not stated:
+    if len(stated) < 2:
         return ()
     number = {(c.source.path, c.start): c.n for c in citations}
     name = next(g[0] for g in query.groups if _names_unit(g, stated[0].unit))

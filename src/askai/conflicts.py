@@ -8,6 +8,7 @@ makes a conflict.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,10 +27,12 @@ _SEATED = re.compile(
     r"|\bsiege\b|\bsede\b|总部|位于|坐落"
 )
 _FIRMLY = re.compile(r"headquarter|\bbased in\b|\bsiege\b|\bsede\b|总部")
+_BRACKET = re.compile(r"[(（]([^)）]*)[)）]\s*$")  # at the end of a part of a cell
 _POSSESSIVE = re.compile(r"['’]s\b")
 # What may follow a name that is still the thing itself.
 _ITSELF = re.compile(
-    r"\s*(?:$|[;,.，。；、:：()（）/&]|hq\b|headquarters\b|and\b|or\b|et\b|y\b|和)"
+    r"\s*(?:(?:holdings|group|inc|corp|technologies|information|ltd)\b\.?\s*)?"
+    r"(?:$|[;,.，。；、:：()（）/&]|和|(?:hq|headquarters|is|are|and|or|et|y|special\w+)\b)"
 )
 
 
@@ -43,10 +46,9 @@ class Stated:
     listed: bool  # under a place among other things, which need not be a seat
 
 
-def disagreeing(group: Sequence[str], hits: Iterable[Hit], aliases: Aliases) -> list[Stated]:
-    """What the passages state of the place of a thing, one each, when no two agree; else nothing.
-
-    `group` is the thing's names.
+def stated_places(group: Sequence[str], hits: Iterable[Hit], aliases: Aliases) -> list[Stated]:
+    """What the passages state of the place of a thing: one of those that agree, so that several
+    are a conflict. `group` is the thing's names.
     """
     stated = [
         found
@@ -59,15 +61,19 @@ def disagreeing(group: Sequence[str], hits: Iterable[Hit], aliases: Aliases) -> 
     for one in stated:
         if all(one.places.isdisjoint(other.places) for other in distinct):
             distinct.append(one)
-    return distinct if len(distinct) > 1 else []
+    return distinct
 
 
 def _without_presences(stated: Sequence[Stated]) -> list[Stated]:
-    """Without what one document lists under several places."""
-    counts: dict[str, int] = {}
-    for one in stated:
-        counts[one.unit.chunk.path] = counts.get(one.unit.chunk.path, 0) + one.listed
-    return [one for one in stated if not one.listed or counts[one.unit.chunk.path] == 1]
+    """Without what one document lists under several places, or seats elsewhere itself."""
+    seated = {one.unit.chunk.path for one in stated if not one.listed}
+    listed = Counter(one.unit.chunk.path for one in stated if one.listed)
+    return [
+        one
+        for one in stated
+        if not one.listed
+        or (one.unit.chunk.path not in seated and listed[one.unit.chunk.path] == 1)
+    ]
 
 
 def _stated(
@@ -99,14 +105,12 @@ def _in_row(group: Sequence[str], chunk: Chunk, aliases: Aliases) -> tuple[str, 
         for segment in cell.split(";"):
             if not _names_itself(group, segment):
                 continue
-            bracket = re.search(r"[(（]([^)）]*)[)）]\s*$", segment)
-            if bracket is None or _mentioned(group, bracket[1]):
-                return row[at], i > at
-            if _places(bracket[1], aliases):
+            bracket = _BRACKET.search(segment)
+            if bracket is not None and _places(bracket[1], aliases):
                 return bracket[1], False
-            if i > at:
-                continue  # in brackets stands what kind of presence it is
-            return row[at], False
+            # In brackets right behind the name stands what kind of presence it is.
+            if i < at or not _qualified(group, segment):
+                return row[at], i > at
     return None
 
 
@@ -136,9 +140,10 @@ def _names_itself(group: Sequence[str], text: str, *, possessive: bool = False) 
     )
 
 
-def _mentioned(group: Sequence[str], text: str) -> bool:
+def _qualified(group: Sequence[str], text: str) -> bool:
     plain = folded(text)
-    return any(True for name in group for _ in occurrences(folded(name), plain))
+    ends = [end for name in group for _, end in occurrences(folded(name), plain)]
+    return any(plain[end:].lstrip().startswith(("(", "（")) for end in ends)
 
 
 def _places(text: str, aliases: Aliases) -> frozenset[str]:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from askai.records import Answer, Citation, Hit, Skipped
+from askai.records import Answer, Citation, Conflict, Hit, Skipped
 
 if TYPE_CHECKING:
     from askai.changes import Changes
@@ -38,7 +38,8 @@ def answer(found: Answer, *, shown: ShownPath) -> str:
     if found.abstention is None:
         sentences = {n: s.text for s in found.sentences for n in s.citations}
         cited = [_citation(c, shown, said=sentences[c.n]) for c in found.citations]
-        return "\n".join([safe(found.text or ""), "", *cited])
+        disagreements = [_conflict(conflict) for conflict in found.conflicts]
+        return "\n".join([*disagreements, safe(found.text or ""), "", *cited])
     lines = [safe(found.abstention.reason)]
     if found.abstention.closest:
         lines += ["", "What comes closest:"]
@@ -47,6 +48,11 @@ def answer(found: Answer, *, shown: ShownPath) -> str:
         lines += ["", "Files that could not be read, and might say it:"]
         lines += [f"  {_line(shown(path))}" for path in found.abstention.unreadable[:_SHOWN]]
     return "\n".join(lines)
+
+
+def _conflict(conflict: Conflict) -> str:
+    values = "; ".join(f"{value.value} [{value.citation}]" for value in conflict.values)
+    return f"The sources disagree. {_line(conflict.about)}: {_line(values)}"
 
 
 def _citation(citation: Citation, shown: ShownPath, *, said: str) -> str:
