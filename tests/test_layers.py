@@ -14,14 +14,14 @@ LAYERS = (
     ("__main__", "cli"),
     ("assemble", "output", "render", "report", "scoreboard"),
     ("answer", "baseline", "compare", "evaluate", "indexing", "verify"),
-    ("aliases", "asked", "catalog", "changes", "chunking", "cite", "corpus", "evidence", "gate",
-     "generations", "gold", "judge", "refusals", "retrieve", "settings", "writers"),
-    ("embedders", "lexical", "readers", "seams", "stores"),
-    ("errors", "files", "language", "measures", "records", "sentences", "tables",
-     "token_count", "tokens"),
+    ("aliases", "asked", "catalog", "centring", "changes", "chunking", "cite", "corpus", "evidence",
+     "gate", "generations", "gold", "judge", "refusals", "retrieve", "settings", "writers"),
+    ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
+    ("errors", "files", "language", "lexicon", "measures", "records", "sentences", "tables",
+     "token_count", "tokens", "units"),
 )  # fmt: skip
-PARTS = {"answer", "catalog", "corpus", "embedders", "evidence", "gate", "generations", "indexing",
-         "lexical", "retrieve", "stores", "writers"}  # fmt: skip
+PARTS = {"answer", "catalog", "centring", "corpus", "embedders", "evidence", "gate", "generations",
+         "indexing", "lexical", "rerankers", "retrieve", "stores", "writers"}  # fmt: skip
 
 
 def modules():

@@ -114,7 +114,8 @@ def _check_made_with(manifest: Manifest, embedder: Embedder, settings: Settings)
             f"{made.get('name')!r} ({made.get('fingerprint')}), but {embedder.name!r} "
             f"({embedder.fingerprint}) is set. Run `askai index` to rebuild it, or set the model."
         )
-    if manifest.settings.get("tokens") != TOKENS_VERSION:
+    ours = {"tokens": TOKENS_VERSION, "centring": centring_for(embedder).version}
+    if any(manifest.settings.get(key) != version for key, version in ours.items()):
         raise IndexMismatch(
             f"The index in {settings.index_dir} was made by another version of askai "
             f"({manifest.askai}). Run `askai index` to rebuild it."
