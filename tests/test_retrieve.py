@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from askai.aliases import Aliases
+from askai.centring import Centring
+from askai.embedders.hashing import HashingEmbedder
 from askai.retrieve import LEXICAL_WEIGHT
 from small import filler, passage, passages, retriever
 
@@ -136,6 +138,156 @@ def test_a_hundred_passages_when_a_hundred_are_asked_for(search):
 
 
 # --- languages --------------------------------------------------------------------------------
+
+
+# --- sentences --------------------------------------------------------------------------------
+
+
+def two(id_, first, second):
+    """A passage of two sentences."""
+    text = f"{first} {second}"
+    middle = len(first)
+    return passage(id_, text, units=((0, middle), (middle + 1, len(text))))
+
+
+def test_the_vector_of_a_sentence_lifts_its_passage(search):
+    """By half of what it is nearer than the passage."""
+    chunks = [two("mixed", "Many chips are made.", "The robots robots walk."), *filler(2)]
+    hit = search(chunks, "chips")[0]
+    asked, whole, sentence = (vector(*counts) for counts in ((1, 0), (1, 2), (1, 0)))
+    assert hit.chunk.id == "mixed"
+    assert sentence @ asked > whole @ asked
+    assert hit.dense == pytest.approx((whole @ asked + sentence @ asked) / 2, abs=1e-6)
+
+
+def test_a_sentence_lowers_nothing(search):
+    """Where the passage says it in two sentences together, it is as near as it is."""
+    chunks = [two("both", "Many chips are made.", "The robots walk."), *filler(2)]
+    [hit, *_] = search(chunks, "chips robots")
+    assert hit.dense == pytest.approx(1, abs=1e-6)
+
+
+def test_a_passage_is_found_by_its_sentence_behind_any_number_of_near_passages(search):
+    chunks = [passage(f"n{i:03}", "The chips robots robots walk.") for i in range(120)]
+    chunks.append(two("deep", "Many chips are made.", "The robots robots robots walk."))
+    asked, near, deep = (vector(*counts) for counts in ((1, 0), (1, 2), (1, 3)))
+    assert near @ asked > deep @ asked
+    first = search(chunks, "Where are chips?")[0]
+    assert first.dense == pytest.approx((1 + deep @ asked) / 2, abs=1e-6)
+    assert (first.chunk.id, first.dense_rank) == ("deep", 1)
+
+
+def vector(chips, robots):
+    """Of a text with so many chips and robots."""
+    return np.array([chips, robots, 0.1]) / np.linalg.norm([chips, robots, 0.1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://example.org/chips", "<https://chips.example.org> chips", "Follow chips", "Chips:"],
+    ids=["address", "address-and-more", "button", "label"],
+)
+def test_a_passage_that_says_nothing_is_behind_those_that_do(search, text):
+    chunks = passages(a=text, b="Paris and robots are old cities, it is said.")
+    hits = {hit.chunk.id: hit for hit in search(chunks, "chipsets of Rome")}
+    assert hits["a"].score == pytest.approx(hits["a"].dense - 0.2)
+    assert hits["b"].score == hits["b"].dense
+    assert hits["a"].dense > hits["b"].dense
+
+
+def test_a_row_always_says_something(search):
+    [hit] = search([passage("row", "chips", kind="table_row", header=("what",))], "zzz")
+    assert hit.score == hit.dense
+
+
+# --- languages --------------------------------------------------------------------------------
+
+CENTRING = Centring(
+    passage_means={"en": np.array([0, 0, 0.9], dtype=np.float32)},
+    query_means={
+        "en": np.array([0, 0.8, 0], dtype=np.float32),
+        "zh": np.array([0.8, 0, 0], dtype=np.float32),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "off"),
+    [("Where are the chips?", "en", [0, 0.4, 0]), ("芯片在哪里？", "zh", [0.4, 0, 0])],
+)
+def test_a_question_is_centred_by_its_language(tmp_path, question, language, off):
+    plain, _ = retriever(tmp_path, passages(a="chips"), embedder=Axes())
+    seen = replace(plain, centring=CENTRING).query(question)
+    plain.catalog.close()
+    wanted = vector(1, 0) - off
+    assert seen.language == language
+    assert seen.vector == pytest.approx(wanted / np.linalg.norm(wanted), abs=1e-6)
+
+
+PLAN = "The android plan of Hefei names three goals for its industry."
+
+
+def test_a_chinese_question_finds_an_english_passage_by_its_translation(search):
+    """By words alone: these vectors know no meanings."""
+    chunks = [*filler(30), *passages(plan=PLAN, other="The robots of Hefei are sold in Paris.")]
+    first, *others = search(chunks, "机器人计划有哪些目标？", embedder=HashingEmbedder())
+    assert (first.chunk.id, first.lexical_rank) == ("plan", 1)
+    assert first.lexical > 2 * max(hit.lexical for hit in others)
+
+
+def test_a_chinese_question_is_seen_in_both_languages(query):
+    seen = query("机器人的计划在哪里？", "A plan for robots")
+    assert seen.views == (
+        (("机器",), ("器人",), ("计划",)),
+        (("robot", "android"), ("plan", "project", "program", "map")),
+    )
+
+
+def test_a_name_and_latin_words_are_in_the_translation_too(query):
+    seen = query("南京的AI企业是哪些？", "Nanjing is old", "南京很古老", "AI firms")
+    [own, translated] = seen.views
+    assert own == (("南京", "nanj"), ("ai",), ("企业",))
+    assert set(translated) == {
+        ("nanj", "南京"), ("ai",), ("compani", "firm", "enterpris", "corpor"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Where are the robots?", "谁在哪里？", "格里吉", "Où est 科大讯飞 ?"],
+    ids=["english", "only-asking", "in-no-dictionary", "an-aliased-name"],
+)
+def test_what_cannot_be_translated_is_seen_once(query, question):
+    assert len(query(question, "Hefei").views) == 1
+
+
+def test_the_better_of_two_views_counts(tmp_path):
+    """And not their sum: a passage in one language is as good as one in the other."""
+    chunks = [
+        *passages(en="A plan for robots is here.", zh="机器人计划", half="A plan is here."),
+        *filler(20),
+    ]
+    found, _ = retriever(tmp_path, chunks)
+    query = found.query("机器人计划")
+    hits = {hit.chunk.id: hit for hit in found.search(query, 50)}
+    shares = [
+        {id_: score / found.lexical.ceiling(view) for id_, score in found.lexical.search(view, 50)}
+        for view in query.views
+    ]
+    found.catalog.close()
+    assert [sorted(share) for share in shares] == [["zh"], ["en", "half"]]
+    for id_, hit in hits.items():
+        wanted = max(share.get(id_, 0) for share in shares)
+        assert hit.lexical == pytest.approx(wanted, abs=1e-6)
+    ranks = {id_: hit.lexical_rank for id_, hit in hits.items() if hit.lexical}
+    assert ranks["half"] == 3
+    assert sorted(ranks.values()) == [1, 2, 3]
+
+
+def test_a_passage_in_both_languages_has_no_more_than_one_share(search):
+    chunks = [*passages(both="机器人计划: robots, a plan."), *filler(20)]
+    [first, *_] = search(chunks, "机器人计划")
+    assert first.lexical <= 1
 
 
 # --- names ------------------------------------------------------------------------------------
