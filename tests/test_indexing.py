@@ -386,7 +386,7 @@ def test_ctrl_c_keeps_the_last_index(indexed, when):
 
 @pytest.mark.parametrize(
     "when",
-    ["sqlite3.connect|catalog.sqlite", "import|lingua", "open|lexical", "open|aliases.toml"],
+    ["sqlite3.connect|catalog.sqlite", "import|faiss", "open|lexical", "open|aliases.toml"],
 )
 def test_ctrl_c_while_asking(indexed, when):
     ran = indexed.hooked(when, "os.kill(os.getpid(), signal.SIGINT)", "ask", QUESTION)
