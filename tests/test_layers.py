@@ -12,10 +12,12 @@ SOURCE = Path(__file__).parent.parent / "src"
 # A folder stands for the modules in it.
 LAYERS = (
     ("__main__", "cli"),
+    ("bench_report",),
     ("assemble", "output", "render", "scoreboard"),
-    ("answer", "baseline", "compare", "evaluate", "indexing", "verify"),
-    ("aliases", "asked", "catalog", "changes", "chunking", "cite", "corpus", "evidence", "gate",
-     "generations", "gold", "judge", "refusals", "retrieve", "settings", "writers"),
+    ("bench_index",),
+    ("answer", "baseline", "bench", "compare", "evaluate", "indexing", "verify"),
+    ("aliases", "asked", "beir", "catalog", "changes", "chunking", "cite", "corpus", "evidence",
+     "gate", "generations", "gold", "judge", "refusals", "retrieve", "settings", "spans", "writers"),
     ("embedders", "lexical", "readers", "seams", "stores"),
     ("errors", "files", "language", "measures", "records", "sentences", "tables",
      "token_count", "tokens"),

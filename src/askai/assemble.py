@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from askai.aliases import Aliases
 from askai.answer import Answerer
+from askai.bench_index import UNITS_SETTING
 from askai.catalog import Catalog
 from askai.corpus import ALIASES, Corpus
 from askai.embedders import Embedder
@@ -36,6 +38,16 @@ class Askai:
     embedder: Embedder
     retriever: Retriever
     answerer: Answerer
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBench:
+    """An open index of a BEIR folder."""
+
+    manifest: Manifest
+    embedder: Embedder
+    retriever: Retriever
+    answerer: Answerer | None  # None: the index has no units, which answers are picked from
 
 
 def open_corpus(settings: Settings) -> Corpus:
@@ -74,25 +86,54 @@ def _parts(
     embedder: Embedder,
     settings: Settings,
 ) -> Askai:
+    aliases = Aliases.load(corpus.folder / ALIASES)
+    retriever = _retriever(stack, generation, embedder, aliases)
+    answerer = _answerer(stack, generation, retriever, settings)
+    return Askai(generation.manifest, corpus, retriever.catalog, embedder, retriever, answerer)
+
+
+@contextmanager
+def open_bench(
+    settings: Settings, index_dir: Path, *, notify: Notify = lambda _: None
+) -> Iterator[OpenBench]:
+    """Opens an index that `bench_index.build_bench` made; it has no aliases of names."""
+    with ExitStack() as stack:
+        generation = stack.enter_context(open_generation(index_dir))
+        embedder = resolve(settings.model, notify=notify)
+        _check_made_with(generation.manifest, embedder, replace(settings, index=str(index_dir)))
+        retriever = _retriever(stack, generation, embedder, Aliases(()))
+        answerer = None
+        if generation.manifest.settings[UNITS_SETTING]:
+            answerer = _answerer(stack, generation, retriever, settings)
+        yield OpenBench(generation.manifest, embedder, retriever, answerer)
+
+
+def _retriever(
+    stack: ExitStack, generation: Generation, embedder: Embedder, aliases: Aliases
+) -> Retriever:
     path, made = generation.path, generation.manifest.settings
     catalog = stack.enter_context(Catalog.open(path / CATALOG))
-    store_class = load("store", STORES, made["store"])
-    store, units = (store_class.open(path / name) for name in (VECTORS, UNITS))
+    store = load("store", STORES, made["store"]).open(path / VECTORS)
     stack.callback(store.close)
-    stack.callback(units.close)
     lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
     stack.callback(lexical.close)
-    aliases = Aliases.load(corpus.folder / ALIASES)
-    retriever = Retriever(catalog, store, lexical, embedder, aliases)
-    answerer = Answerer(
+    return Retriever(catalog, store, lexical, embedder, aliases)
+
+
+def _answerer(
+    stack: ExitStack, generation: Generation, retriever: Retriever, settings: Settings
+) -> Answerer:
+    path, made = generation.path, generation.manifest.settings
+    units = load("store", STORES, made["store"]).open(path / UNITS)
+    stack.callback(units.close)
+    return Answerer(
         retriever=retriever,
-        finder=EvidenceFinder(units, lexical),
-        gate=Gate(lexical),
+        finder=EvidenceFinder(units, retriever.lexical),
+        gate=Gate(retriever.lexical),
         writer=load("writer", WRITERS, settings.writer)(),
-        catalog=catalog,
+        catalog=retriever.catalog,
         skipped=tuple(read_skipped(path)),
     )
-    return Askai(generation.manifest, corpus, catalog, embedder, retriever, answerer)
 
 
 def _check_made_with(manifest: Manifest, embedder: Embedder, settings: Settings) -> None:

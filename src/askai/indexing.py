@@ -51,13 +51,20 @@ class Recipe:
     def settings(self, corpus: Corpus) -> dict[str, Any]:
         """All that shapes an index besides the documents, as the manifest keeps it."""
         return {
+            **self.parts,
+            "readers": {name: load("reader", READERS, name).version for name in sorted(READERS)},
+            "descriptions": description_digest(corpus),
+        }
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What shapes an index of texts, wherever they come from."""
+        return {
             "embedder": {"name": self.embedder.name, "fingerprint": self.embedder.fingerprint},
             "store": self.store,
             "lexical": self.lexical,
             "chunking": {"version": chunking.VERSION, "tokens": self.chunk_tokens},
             "tokens": tokens.VERSION,
-            "readers": {name: load("reader", READERS, name).version for name in sorted(READERS)},
-            "descriptions": description_digest(corpus),
         }
 
 
@@ -141,13 +148,7 @@ def _build(  # noqa: PLR0917  one call, in the order of the data's way
     skipped = sorted((*skipped, *listing.skipped), key=lambda skip: skip.path)
     if not states:
         raise CorpusError(_nothing(corpus, skipped))
-    with Catalog.open(building.path / CATALOG) as catalog:
-        count = catalog.chunk_count()
-        _embed_all(catalog, building.path, recipe, progress)
-        recipe.lexical_class.build(
-            building.path / LEXICAL,
-            ((c.id, tokens.content_tokens(c.embedded_text)) for c in catalog.all_chunks()),
-        ).close()
+    count = write_parts(building.path, recipe, progress)
     write_skipped(building.path, skipped)
     manifest = building.commit(
         settings=settings,
@@ -189,12 +190,30 @@ def _catalogue(
     return states, skipped
 
 
-def _embed_all(catalog: Catalog, folder: Path, recipe: Recipe, progress: Progress) -> None:
+def write_parts(folder: Path, recipe: Recipe, progress: Progress, *, units: bool = True) -> int:
+    """Makes of the catalogue in `folder` what answers are found by; returns its passages' count.
+
+    Without the vectors of units passages can be found and no answer can be picked from them.
+    """
+    with Catalog.open(folder / CATALOG) as catalog:
+        _embed_all(catalog, folder, recipe, progress, units=units)
+        recipe.lexical_class.build(
+            folder / LEXICAL,
+            ((c.id, tokens.content_tokens(c.embedded_text)) for c in catalog.all_chunks()),
+        ).close()
+        return catalog.chunk_count()
+
+
+def _embed_all(
+    catalog: Catalog, folder: Path, recipe: Recipe, progress: Progress, *, units: bool
+) -> None:
     """Vectors of the passages, and of the units that an answer is picked from."""
-    units = sum(len(unit_texts(chunk)) for chunk in catalog.all_chunks())
-    total = catalog.chunk_count() + units
+    count = catalog.chunk_count()
+    total = count + (sum(len(unit_texts(c)) for c in catalog.all_chunks()) if units else 0)
     passages = ((chunk.id, chunk.embedded_text) for chunk in catalog.all_chunks())
     done = _embed(passages, folder / VECTORS, recipe, lambda n: progress("embedding", n, total))
+    if not units:
+        return
     _embed(
         (unit for chunk in catalog.all_chunks() for unit in unit_texts(chunk)),
         folder / UNITS,
