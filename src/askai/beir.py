@@ -169,7 +169,7 @@ class _Question:
     text: str
     answerable: bool | None
     answers: tuple[tuple[str, int], ...]  # text and first character
-    references: tuple[Span, ...]
+    references: tuple[tuple[Span, str | None], ...]  # with their words, where they are given
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,19 +293,24 @@ def _answers(file: Path, line: int, value: Any, problems: _Problems) -> tuple[tu
     return tuple((a["text"], a["start"]) for a in value if a["text"] and "start" in a)
 
 
-def _references(file: Path, line: int, value: Any, problems: _Problems) -> tuple[Span, ...]:
+def _references(
+    file: Path, line: int, value: Any, problems: _Problems
+) -> tuple[tuple[Span, str | None], ...]:
     good = isinstance(value, list) and all(
         isinstance(r, dict)
         and _is_text(r.get("corpus_id"))
         and _is_offset(r.get("start"))
         and _is_offset(r.get("end"))
         and r["start"] < r["end"]
+        and _is_text(r.get("content", ""))
         for r in value
     )
     if value is not None and not good:
         expected = '[{"corpus_id", "start", "end"}, …]'
         problems.add(file, line, f"references is {_short(value)}, expected {expected}")
-    return tuple(Span(r["corpus_id"], r["start"], r["end"]) for r in value) if good else ()
+    if not good:
+        return ()
+    return tuple((Span(r["corpus_id"], r["start"], r["end"]), r.get("content")) for r in value)
 
 
 def _is_offset(value: object) -> bool:
@@ -385,7 +390,7 @@ def _by_document(
         for judgement in qrels
         if judgement.grade > 0 and queries[judgement.query].answers
     }
-    pairs |= {(r.document, query.id) for query in queries.values() for r in query.references}
+    pairs |= {(r.document, query.id) for query in queries.values() for r, _ in query.references}
     found: dict[str, list[_Question]] = {}
     for name, query_id in sorted(pairs):
         found.setdefault(name, []).append(queries[query_id])
@@ -395,10 +400,16 @@ def _by_document(
 def _check_spans(  # noqa: PLR0917  one question in one document
     file: Path, question: _Question, name: str, text: str, corpus: _Corpus, problems: _Problems
 ) -> None:
-    for reference in question.references:
-        if reference.document == name and reference.end > len(text):
-            found = f"reference {reference.start}-{reference.end} of {name!r}"
-            problems.add(file, question.line, f"{found} is beyond its {len(text)} characters")
+    for reference, content in question.references:
+        if reference.document != name:
+            continue
+        here = f"reference {reference.start}-{reference.end} of {name!r}"
+        said = text[reference.start : reference.end]
+        if reference.end > len(text):
+            problems.add(file, question.line, f"{here} is beyond its {len(text)} characters")
+        elif content not in (None, said):
+            found = f"{here} is {said[:40]!r}, and its content {str(content)[:40]!r}"
+            problems.add(file, question.line, found)
     for answer, start in question.answers:
         if text[start : start + len(answer)] == answer:
             span = Span(name, start, start + len(answer))
@@ -427,11 +438,12 @@ def _asked(
             text, start = query.answers[0]
             found = f"the answer {text[:40]!r} does not stand at {start} of a relevant document"
             problems.add(file, query.line, found)
-        for reference in query.references:
+        references = tuple(reference for reference, _ in query.references)
+        for reference in references:
             if reference.document not in corpus.ids:
                 found = f"reference to {reference.document!r}, which is not in {CORPUS}"
                 problems.add(file, query.line, found)
         if hit or query.answerable is False:
-            spans = (*alternatives, *([query.references] if query.references else []))
+            spans = (*alternatives, *([references] if references else []))
             asked.append(BeirQuery(query.id, query.text, hit, judged if hit else {}, spans))
     return asked
