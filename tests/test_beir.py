@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from askai.beir import document, entries, id_of, load_bench, path_of
 from askai.chunking import chunk
 from askai.errors import GoldError
-from askai.spans import Span
+from askai.measures import Span
 from beir_folder import beir_folder, write_lines
 
 BENCH = Path(__file__).parents[2] / "shared" / "bench"

@@ -11,17 +11,20 @@ from askai.beir import BeirQuery, load_bench
 from askai.bench import (
     LEGS,
     MEASURES,
+    Outcome,
     Ranker,
     Ranking,
     mean,
     outcomes,
     ranking_measures,
     trec_lines,
+    worth,
 )
 from askai.bench_index import build_bench
+from askai.measures import Span
 from askai.records import Abstention, Answer, Citation, Hit, Sentence, Source
 from askai.settings import Settings
-from askai.spans import Span, SpanScores
+from askai.spans import SpanScores
 from beir_folder import beir_folder
 from small import passage
 
@@ -173,7 +176,7 @@ def answer(*citations, closest=None, cosine=0.5):
 
 
 def outcome_of(asked, answer, passages=()):
-    documents = tuple((span.document, 1.0) for span in passages)
+    documents = tuple((span.path, 1.0) for span in passages)
     (found,) = outcomes(
         [asked], rank=lambda q: Ranking(q, documents, tuple(passages)), ask=lambda _: answer
     )
@@ -227,6 +230,42 @@ def test_the_first_passages_are_held_against_the_spans():
     assert found[1] == SpanScores(0, 0, 0)
     assert found[2] == pytest.approx((0.5, 5 / 25, 5 / 30))
     assert found[3] == pytest.approx((1, 10 / 30, 10 / 30))
+
+
+def asked(confidence, cosine, would_err, *, answerable=True):
+    return Outcome(
+        query("?", {"a": 1} if answerable else {}),
+        answered=True,
+        would_err=would_err,
+        confidence=confidence,
+        cosine=cosine,
+    )
+
+
+def test_the_worth_of_a_confidence_beside_a_cosine():
+    """By confidence the errors come last: risks 0, 0, 1/3, 1/2. By cosine first: 1, 1, 2/3, 1/2."""
+    found = worth(
+        [
+            asked(0.9, 0.1, would_err=False),
+            asked(0.8, 0.2, would_err=False),
+            asked(0.7, 0.3, would_err=True),
+            asked(0.6, 0.4, would_err=True, answerable=False),
+        ]
+    )
+    assert (found.n, found.confidence, found.cosine) == pytest.approx((4, 2.5 / 12, 9.5 / 12))
+    assert found.difference == pytest.approx(-7 / 12)
+    assert -1 <= found.interval.low <= found.difference <= found.interval.high <= 0
+
+
+def test_the_same_order_is_worth_the_same():
+    found = worth([asked(n / 10, n / 20, would_err=n % 3 == 0) for n in range(10)])
+    assert (found.difference, *found.interval) == (0, 0, 0)
+
+
+def test_nothing_is_said_of_a_confidence_where_nothing_can_be_right():
+    assert worth([]) is None
+    assert worth([asked(0.9, 0.9, would_err=True, answerable=False)]) is None
+    assert worth([Outcome(ANSWERABLE)]) is None
 
 
 def test_an_unanswerable_question_has_no_measures_of_ranking():

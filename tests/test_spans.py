@@ -2,7 +2,8 @@
 
 import pytest
 
-from askai.spans import Span, SpanScores, best_span_scores, half_held, span_scores
+from askai.measures import Span
+from askai.spans import SpanScores, best_span_scores, span_scores
 
 
 def d(start, end, document="d"):
@@ -49,12 +50,3 @@ def test_of_several_answers_the_best_counts_for_each_measure():
     assert span_scores(long, [d(0, 30)]) == pytest.approx((25 / 40, 25 / 30, 25 / 45))
     best = best_span_scores([short, long], [d(0, 30)])
     assert best == pytest.approx(SpanScores(1, 25 / 30, 25 / 45))
-
-
-@pytest.mark.parametrize(
-    ("by", "held"),
-    [([d(0, 5)], True), ([d(0, 4)], False), ([d(0, 3), d(8, 10)], True), ([], False)],
-    ids=["half", "less", "in pieces", "nothing"],
-)
-def test_half_of_a_span(by, held):
-    assert half_held(d(0, 10), by) is held

@@ -22,9 +22,9 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from askai.errors import GoldError
+from askai.measures import Span
 from askai.readers.text import TextReader, structured
 from askai.records import Document, Source
-from askai.spans import Span
 
 CORPUS, QUERIES, QRELS = "corpus.jsonl", "queries.jsonl", "qrels.tsv"
 SPLIT = "test"
@@ -219,7 +219,11 @@ def _objects(
                     digest.update(line)
                 if line.strip():
                     try:
-                        value = json.loads(line.decode("utf-8-sig"))
+                        value = json.loads(line.strip().decode("utf-8-sig"))
+                    except json.JSONDecodeError as error:
+                        found = f"{error.msg}, column {error.colno}"
+                        problems.add(file, number, f"it is not JSON ({found})")
+                        continue
                     except (ValueError, RecursionError) as error:
                         problems.add(file, number, f"it is not JSON ({error})")
                         continue
@@ -390,7 +394,7 @@ def _by_document(
         for judgement in qrels
         if judgement.grade > 0 and queries[judgement.query].answers
     }
-    pairs |= {(r.document, query.id) for query in queries.values() for r, _ in query.references}
+    pairs |= {(r.path, query.id) for query in queries.values() for r, _ in query.references}
     found: dict[str, list[_Question]] = {}
     for name, query_id in sorted(pairs):
         found.setdefault(name, []).append(queries[query_id])
@@ -401,7 +405,7 @@ def _check_spans(  # noqa: PLR0917  one question in one document
     file: Path, question: _Question, name: str, text: str, corpus: _Corpus, problems: _Problems
 ) -> None:
     for reference, content in question.references:
-        if reference.document != name:
+        if reference.path != name:
             continue
         here = f"reference {reference.start}-{reference.end} of {name!r}"
         said = text[reference.start : reference.end]
@@ -440,8 +444,8 @@ def _asked(
             problems.add(file, query.line, found)
         references = tuple(reference for reference, _ in query.references)
         for reference in references:
-            if reference.document not in corpus.ids:
-                found = f"reference to {reference.document!r}, which is not in {CORPUS}"
+            if reference.path not in corpus.ids:
+                found = f"reference to {reference.path!r}, which is not in {CORPUS}"
                 problems.add(file, query.line, found)
         if hit or query.answerable is False:
             spans = (*alternatives, *([references] if references else []))

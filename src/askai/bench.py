@@ -6,14 +6,16 @@ A document scores what its best passage scores (Dai and Callan 2019, arXiv:1905.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import ir_measures
+import numpy as np
 
 from askai.beir import BeirQuery, id_of
+from askai.measures import Interval, Span, aurc, half_covered, interval, resamples
 from askai.records import Answer, Chunk
 from askai.retrieve import Retriever
-from askai.spans import Span, SpanScores, best_span_scores, half_held
+from askai.spans import SpanScores, best_span_scores
 
 Legs = Literal["both", "dense", "lexical"]
 LEGS: tuple[Legs, ...] = get_args(Legs)
@@ -42,9 +44,20 @@ class Outcome:
     spans: SpanScores | None = None  # None: no spans are known
     answered: bool | None = None  # None: it was not asked for an answer
     right: bool | None = None  # None: not asked, or unanswerable
-    would_err: bool | None = None
-    confidence: float | None = None
+    would_err: bool | None = None  # answered, or its closest quotation taken for an answer
+    confidence: float | None = None  # 0..1, see `records.Answer`
     cosine: float | None = None  # of the nearest passage
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a confidence is worth beside a mere cosine: areas under the risk–coverage curve."""
+
+    n: int
+    confidence: float  # lower is better
+    cosine: float
+    difference: float  # below 0: the confidence is worth more
+    interval: Interval | None  # of the difference, by a paired bootstrap
 
 
 class Ranker:
@@ -119,7 +132,7 @@ def _outcome(ranking: Ranking, answer: Answer | None, span_k: int) -> Outcome:
         answered=answered,
         right=(answered and would_be_right) if query.answerable else None,
         would_err=not would_be_right,
-        confidence=getattr(answer, "confidence", cosine),
+        confidence=answer.confidence,
         cosine=cosine,
     )
 
@@ -127,8 +140,8 @@ def _outcome(ranking: Ranking, answer: Answer | None, span_k: int) -> Outcome:
 def _is_right(query: BeirQuery, quoted: Sequence[Span]) -> bool:
     """Whether a quotation holds half of a span that answers, or else is of a relevant document."""
     if query.spans:
-        return any(half_held(span, quoted) for spans in query.spans for span in spans)
-    return any(query.relevant.get(span.document, 0) > 0 for span in quoted)
+        return any(half_covered(span, quoted) for spans in query.spans for span in spans)
+    return any(query.relevant.get(span.path, 0) > 0 for span in quoted)
 
 
 def trec_lines(ranking: Ranking, legs: Legs) -> str:
@@ -149,6 +162,32 @@ def ranking_measures(
     found = ir_measures.iter_calc(wanted, {"q": relevant}, {"q": dict(documents)})
     values = {str(metric.measure): float(metric.value) for metric in found}
     return {name: values[name] for name in MEASURES}
+
+
+def worth(outcomes: Sequence[Outcome]) -> Worth | None:
+    """AURC by confidence and by the cosine of the nearest passage, over the questions asked.
+
+    An error is a question that is unanswerable, or whose quotations (or, for a refusal, the one
+    that came closest) do not answer it. None where no question that was asked is answerable.
+    """
+    known = [outcome for outcome in outcomes if outcome.answered is not None]
+    if not any(outcome.query.answerable for outcome in known):
+        return None
+    errors = np.array([bool(outcome.would_err) for outcome in known])
+    ours, theirs = (
+        np.array([getattr(outcome, name) for outcome in known], dtype=np.float64)
+        for name in ("confidence", "cosine")
+    )
+    samples = resamples([outcome.query.answerable for outcome in known])
+    spread = [
+        _area(ours[rows], errors[rows]) - _area(theirs[rows], errors[rows]) for rows in samples
+    ]
+    one, other = _area(ours, errors), _area(theirs, errors)
+    return Worth(len(known), one, other, one - other, interval(spread))
+
+
+def _area(scores: Any, errors: Any) -> float:
+    return float(aurc(scores, errors) or 0.0)
 
 
 def mean(values: Iterable[float | None]) -> tuple[float | None, int]:

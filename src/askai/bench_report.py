@@ -20,9 +20,11 @@ from askai.bench import (
     mean,
     outcomes,
     trec_lines,
+    worth,
 )
 from askai.errors import GoldError, QuestionError
 from askai.indexing import IndexReport
+from askai.measures import LEVEL, Interval
 from askai.records import Answer
 from askai.spans import SpanScores
 
@@ -180,7 +182,7 @@ def render(run: BenchRun) -> str:
     lines += ["", _row("documents", {name: _measured(run, name) for name in MEASURES}, asked)]
     spans = {name: _spanned(run, name) for name in SpanScores._fields}
     if spans["recall"][1]:
-        lines += ["", _row(f"spans of the top {run.how.span_k}", spans, asked)]
+        lines += ["", _row(f"spans of the top {run.how.span_k} passages", spans, asked)]
     if run.with_answers:
         lines += ["", *_answer_lines(run)]
     built = "built" if run.index.built else "kept"
@@ -201,7 +203,19 @@ def _spanned(run: BenchRun, name: str) -> tuple[float | None, int]:
 
 
 def _answers(run: BenchRun) -> dict[str, Any]:
-    return {name: _value(found) for name, found in _answer_measures(run.outcomes).items()}
+    found = worth(run.outcomes)
+    return {
+        **{name: _value(value) for name, value in _answer_measures(run.outcomes).items()},
+        "aurc": None
+        if found is None
+        else {
+            "n": found.n,
+            "confidence": found.confidence,
+            "cosine": found.cosine,
+            "difference": found.difference,
+            "interval": list(found.interval) if found.interval else None,
+        },
+    }
 
 
 def _answer_measures(outcomes: Sequence[Outcome]) -> dict[str, tuple[float | None, int]]:
@@ -219,10 +233,22 @@ def _number(value: bool | None) -> float | None:  # noqa: FBT001  a value, not a
 
 
 def _answer_lines(run: BenchRun) -> list[str]:
-    found = _answer_measures(run.outcomes)
-    return [
-        f"{name.replace('_', ' ')}: {_shown(value)} of {n}" for name, (value, n) in found.items()
+    lines = [
+        f"{name.replace('_', ' ').ljust(15)} {_shown(value)} of {n}"
+        for name, (value, n) in _answer_measures(run.outcomes).items()
     ]
+    found = worth(run.outcomes)
+    if found is not None:
+        lines.append(f"area under the risk–coverage curve of {found.n} (lower is better)")
+        areas = f"by confidence {found.confidence:.3f}, by cosine {found.cosine:.3f}"
+        lines.append(f"  {areas}: {found.difference:+.3f}{_between(found.interval)}")
+    return lines
+
+
+def _between(found: Interval | None) -> str:
+    if found is None:
+        return ""
+    return f" ({LEVEL:.0%} interval {found.low:+.3f} to {found.high:+.3f})"
 
 
 def _item(outcome: Outcome) -> dict[str, Any]:

@@ -79,11 +79,11 @@ def replacing(path: Path) -> Iterator[TextIO]:
 
     Raises UsageError at once when it cannot be written.
     """
-    target = path.resolve()  # through a link, which stays
-    temporary = target.with_name(f"{target.name}.{os.getpid()}")
-    if target.exists() and not target.is_file():
-        raise UsageError(f"{path} is no file; name one to write, or one to replace.")
     try:
+        target = path.resolve()  # through a link, which stays
+        if target.exists() and not target.is_file():
+            raise UsageError(f"{path} is no file; name one to write, or one to replace.")
+        temporary = target.with_name(f"{target.name}.{os.getpid()}")
         file = temporary.open("w", encoding="utf-8", newline="\n")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error

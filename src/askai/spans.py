@@ -7,13 +7,7 @@ over characters instead of tokens, as their code (brandonstarxel/chunking_evalua
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-
-class Span(NamedTuple):
-    """Characters of a document, half open."""
-
-    document: str
-    start: int
-    end: int
+from askai.measures import Span
 
 
 class SpanScores(NamedTuple):
@@ -40,11 +34,10 @@ def span_scores(wanted: Sequence[Span], retrieved: Sequence[Span]) -> SpanScores
     needed = _union(wanted)
     shared = _size(
         _union(
-            Span(one.document, max(one.start, other.start), min(one.end, other.end))
+            Span(one.path, max(one.start, other.start), min(one.end, other.end))
             for one in needed
             for other in retrieved
-            if one.document == other.document
-            and max(one.start, other.start) < min(one.end, other.end)
+            if one.path == other.path and max(one.start, other.start) < min(one.end, other.end)
         )
     )
     size, missed = _size(retrieved), _size(needed) - shared
@@ -63,16 +56,11 @@ def best_span_scores(
     return SpanScores(*map(max, zip(*scores, strict=True)))
 
 
-def half_held(span: Span, by: Iterable[Span]) -> bool:
-    """Whether these spans together hold at least half of the characters of one."""
-    return 2 * span_scores([span], list(by)).recall >= 1
-
-
 def _union(spans: Iterable[Span]) -> list[Span]:
     merged: list[Span] = []
     for span in sorted(spans):
         last = merged[-1] if merged else None
-        if last and last.document == span.document and span.start <= last.end:
+        if last and last.path == span.path and span.start <= last.end:
             merged[-1] = last._replace(end=max(last.end, span.end))
         else:
             merged.append(span)
