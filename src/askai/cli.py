@@ -303,10 +303,13 @@ def evaluate(
         typer.Option("--limit", min=1, metavar="N", help="Only the first N queries (--beir)."),
     ] = None,
     legs: Annotated[
-        str, typer.Option("--legs", help="Rank by dense, lexical or both (--beir).")
+        str, typer.Option("--legs", metavar="LEGS", help="Rank by dense, lexical or both (--beir).")
     ] = "both",
     span_k: Annotated[
-        int, typer.Option("--span-k", min=1, max=100, help="Passages for span measures (--beir).")
+        int,
+        typer.Option(
+            "--span-k", metavar="K", min=1, max=100, help="Passages held against spans (--beir)."
+        ),
     ] = 5,
     as_json: JsonOption = False,
 ) -> None:
