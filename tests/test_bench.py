@@ -9,7 +9,6 @@ import pytest
 from askai.assemble import open_bench, recipe
 from askai.beir import BeirQuery, load_bench
 from askai.bench import (
-    LEGS,
     MEASURES,
     Outcome,
     Ranker,
@@ -22,11 +21,10 @@ from askai.bench import (
 )
 from askai.bench_index import build_bench
 from askai.measures import Span
-from askai.records import Abstention, Answer, Citation, Hit, Sentence, Source
+from askai.records import Abstention, Answer, Chunk, Citation, Hit, Sentence, Source
 from askai.settings import Settings
 from askai.spans import SpanScores
 from beir_folder import beir_folder
-from small import passage
 
 
 def ranked(*names):
@@ -88,11 +86,11 @@ def query(text, relevant=None, spans=(), **more):
 
 
 @contextmanager
-def opened(folder, *, units=False, **texts):
+def opened(folder, **texts):
     """An open index of documents, in the real parts but for the embedder."""
     bench = load_bench(beir_folder(folder / "bench", corpus=texts))
     settings = Settings(model="hashing", chunk_tokens=32)
-    build_bench(bench, folder / "index", recipe(settings), units=units)
+    build_bench(bench, recipe(settings), folder / "index")
     with open_bench(settings, folder / "index") as found:
         yield found
 
@@ -122,20 +120,39 @@ def test_as_many_passages_are_asked_for_as_the_documents_need(tmp_path):
     assert [name for name, _ in one.documents] == ["long"]
 
 
-def test_each_leg_ranks_by_itself(tmp_path):
-    """The words of the question are in a; b has other words in the places of the same hashes."""
-    with opened(tmp_path, a=FOX, b=OWL, c=HEN) as found:
+@pytest.mark.parametrize("legs", ["dense", "lexical"])
+def test_a_leg_alone_ranks_as_it_does_in_a_search_of_everything(tmp_path, legs):
+    """Of 300 passages a search of 128 leaves out what the other leg does not like."""
+    words = [
+        "red",
+        "fox",
+        "hunt",
+        "night",
+        "wood",
+        "field",
+        "village",
+        "river",
+        "owl",
+        "hen",
+        "barn",
+        "egg",
+        "straw",
+        "dusk",
+    ]
+    texts = {f"d{n}": " ".join(words[n % 7 : n % 7 + n % 3 + 2]) + f" {n}." for n in range(300)}
+    asked = query("Which red fox hunts in the wood by night, in the field or by the river?")
+    with opened(tmp_path, **texts) as found:
         parts = found.retriever
-        asked = parts.query("red fox")
-        rankings = {legs: Ranker(parts, legs).rank(query("red fox")) for legs in LEGS}
-        chunks = {c.id: c.path for c in parts.catalog.all_chunks()}
-        dense = [(chunks[i], score) for i, score in parts.store.search(asked.vector, 3)]
-        lexical = [(chunks[i], score) for i, score in parts.lexical.search(asked.tokens, 3)]
-        both = [(h.chunk.path, h.score) for h in parts.search(asked, 3)]
-    assert rankings["dense"].documents == tuple(dense)
-    assert rankings["lexical"].documents == tuple(lexical) == (("a", lexical[0][1]),)
-    assert rankings["both"].documents == tuple(both)
-    assert len({ranking.documents[0][1] for ranking in rankings.values()}) == 3
+        ranking = Ranker(parts, legs).rank(asked, documents=100)
+        hits = parts.search(parts.query(asked.text), 10_000)
+    ranks = {getattr(hit, f"{legs}_rank"): hit for hit in hits}
+    assert len(hits) == 300
+    expected = [(ranks[n].chunk.path, getattr(ranks[n], legs)) for n in range(1, 101)]
+    assert list(ranking.documents) == expected
+    with opened(tmp_path / "again", **texts) as found:
+        fused = Ranker(found.retriever).rank(asked, documents=100)
+    assert [name for name, _ in fused.documents] == [hit.chunk.path for hit in hits[:100]]
+    assert fused.documents != ranking.documents
 
 
 def test_a_leg_that_finds_nothing_scores_zero(tmp_path):
@@ -160,7 +177,7 @@ def test_a_trec_run_is_read_by_ir_measures(tmp_path):
 
 # --- outcomes -----------------------------------------------------------------------------------
 
-SOURCE = Source("a", "0" * 64, 30, "text", "1")
+PASSAGE = Chunk("p", "a", 0, 4, "text", "")
 
 
 def cited(start, end, path="a"):
@@ -169,7 +186,7 @@ def cited(start, end, path="a"):
 
 
 def answer(*citations, closest=None, cosine=0.5):
-    hits = (Hit(passage("p", "text"), 1, 9.0, cosine, 0.0),)
+    hits = (Hit(PASSAGE, 1, 9.0, cosine, 0.0),)
     gave_up = None if closest is None else Abstention("No.", closest=closest)
     sentences = tuple(Sentence("x", (c.n,)) for c in citations)
     return Answer("?", "en", sentences, citations, hits, abstention=gave_up)
@@ -215,7 +232,7 @@ def test_answers_are_judged_by_what_they_quote(asked, came, expected):
 
 
 def test_the_cosine_is_that_of_the_nearest_passage():
-    hits = [Hit(passage(f"p{n}", "text"), n, 2.0 - n, c, 0.0) for n, c in enumerate([0.1, 0.7])]
+    hits = [Hit(PASSAGE, n, 2.0 - n, c, 0.0) for n, c in enumerate([0.1, 0.7])]
     found = outcome_of(query("?"), Answer("?", "en", (), (), tuple(hits), Abstention("No.")))
     assert found.cosine == 0.7
     nothing = outcome_of(query("?"), Answer("?", "en", (), (), (), Abstention("No.")))

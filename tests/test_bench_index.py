@@ -11,7 +11,7 @@ from askai.bench_index import bench_index_dir, build_bench
 from askai.embedders.hashing import HashingEmbedder
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, UsageError
-from askai.indexing import UNITS, VECTORS, build
+from askai.indexing import VECTORS, build
 from askai.settings import Settings
 from beir_folder import beir_folder
 
@@ -20,7 +20,7 @@ CORPUS = {
     "b": "An owl calls at dusk. It hears a mouse.",
     "c": "One sentence only.",
 }
-UNIT_COUNT = 4  # two sentences each of a and b; c is one unit itself
+TEXTS = 3 + 4  # passages, and the sentences of a and b; c is one itself
 SETTINGS = Settings(model="hashing")
 
 
@@ -48,42 +48,19 @@ def bench(tmp_path):
 def made(bench, tmp_path):
     """Builds in one folder; returns the report and what was embedded for it."""
 
-    def make(*, units=False, index=tmp_path / "index", limit=None, of=bench, **changes):
-        embedder = Counting(limit)
+    def make(*, index=tmp_path / "index", of=bench, **changes):
+        embedder = Counting()
         parts = replace(recipe(replace(SETTINGS, **changes)), embedder=embedder)
-        report = build_bench(of, index, parts, units=units)
-        return report, embedder.texts
+        return build_bench(of, parts, index), embedder.texts
 
     return make
 
 
 def test_the_second_run_embeds_nothing(made):
     first, embedded = made()
-    assert (first.built, first.documents, first.chunks, len(embedded)) == (True, 3, 3, 3)
+    assert (first.built, first.documents, first.chunks, len(embedded)) == (True, 3, 3, TEXTS)
     again, embedded = made()
     assert (again.built, again.generation, embedded) == (False, first.generation, [])
-
-
-def test_units_are_made_when_they_are_needed_and_passages_not_again(made, tmp_path):
-    made()
-    assert not list((tmp_path / "index").glob(f"g-*/{UNITS}"))
-    report, embedded = made(units=True)
-    assert (report.built, len(embedded)) == (True, UNIT_COUNT)
-    assert list((tmp_path / "index").glob(f"g-*/{UNITS}"))
-    assert made(units=True)[1] == made()[1] == []
-    assert not list((tmp_path / "index").glob("embedded*"))
-
-
-def test_units_at_once_are_the_same_index(made, tmp_path):
-    made()
-    made(units=True)
-    made(units=True, index=tmp_path / "other")
-    vectors = [
-        {file.name: file.read_bytes() for file in (tmp_path / name).glob("g-*/*.faiss")}
-        for name in ("index", "other")
-    ]
-    assert sorted(vectors[0]) == [UNITS, VECTORS]
-    assert vectors[0] == vectors[1]
 
 
 def test_what_was_embedded_before_a_stop_is_not_embedded_again(tmp_path):
@@ -93,16 +70,28 @@ def test_what_was_embedded_before_a_stop_is_not_embedded_again(tmp_path):
     parts = recipe(SETTINGS)
     stopped, resumed = Counting(limit=260), Counting()
     with pytest.raises(KeyboardInterrupt):
-        build_bench(bench, tmp_path / "index", replace(parts, embedder=stopped), units=False)
-    build_bench(bench, tmp_path / "index", replace(parts, embedder=resumed), units=False)
+        build_bench(bench, replace(parts, embedder=stopped), tmp_path / "index")
+    build_bench(bench, replace(parts, embedder=resumed), tmp_path / "index")
     assert (len(stopped.texts), len(resumed.texts)) == (256, 44)
-    build_bench(bench, tmp_path / "whole", parts, units=False)
+    build_bench(bench, parts, tmp_path / "whole")
     (one,), (other,) = ([*(tmp_path / n).glob(f"g-*/{VECTORS}")] for n in ("index", "whole"))
     assert one.read_bytes() == other.read_bytes()
 
 
+def test_other_settings_in_the_cache_need_no_text_embedded_again(
+    made, bench, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("ASKAI_CACHE", str(tmp_path / "cache"))
+    first, embedded = made(index=None)
+    assert (first.built, len(embedded)) == (True, TEXTS)
+    for changes in ({"store": "exact"}, {"chunk_tokens": 64}):
+        report, embedded = made(index=None, **changes)
+        assert (report.built, embedded) == (True, [])
+    assert made(index=None)[0].generation == first.generation  # each in a place of its own
+
+
 CHANGES = {
-    "documents": ({}, {"a": "Another text."}, 1),
+    "documents": ({}, {"a": "Another text.", "c": CORPUS["c"]}, 1),
     "settings": ({"chunk_tokens": 64}, CORPUS, 0),  # the passages come out the same
     "store": ({"store": "exact"}, CORPUS, 0),
 }
@@ -131,7 +120,7 @@ def test_the_place_in_the_cache_is_of_documents_settings_and_model(bench, tmp_pa
     other = load_bench(beir_folder(tmp_path / "other", corpus={"a": "x"}))
     parts = recipe(SETTINGS)
     same = bench_index_dir(bench, parts)
-    assert same.parent == tmp_path / "cache" / "beir"
+    assert same.parent == tmp_path / "cache" / "beir" / bench.sha256[:16]
     assert bench_index_dir(copy, parts) == same
     assert len({
         same,
@@ -175,13 +164,12 @@ def test_a_corpus_that_changed_since_it_was_checked_is_an_error(bench, made):
         made()
 
 
-def test_without_units_there_is_no_answerer(bench, made, tmp_path):
-    for units in (False, True):
-        made(units=units)
-        with open_bench(SETTINGS, tmp_path / "index") as found:
-            assert (found.answerer is not None) is units
-            assert found.retriever.aliases.groups == ()
-            assert {c.path for c in found.retriever.catalog.all_chunks()} == set(CORPUS)
+def test_the_open_index_has_no_aliases_and_all_the_documents(made, tmp_path):
+    made()
+    with open_bench(SETTINGS, tmp_path / "index") as found:
+        assert found.retriever.aliases.mentions("iFLYTEK, 科大讯飞") == []
+        assert {c.path for c in found.retriever.catalog.all_chunks()} == set(CORPUS)
+        assert found.answerer.ask("Who calls at dusk?").passages
 
 
 # --- remembering ------------------------------------------------------------------------------
@@ -241,6 +229,19 @@ def test_an_altered_record_is_not_believed(tmp_path, at):
     vectors = remembering(tmp_path, embedder).embed_passages(["a", "b", "c"])
     assert embedder.texts == ["b", "c"]
     np.testing.assert_array_equal(vectors, HashingEmbedder().embed_passages(["a", "b", "c"]))
+
+
+def test_two_processes_may_add_to_one_file(tmp_path):
+    """Each has read the file before the other wrote."""
+    one, other = remembering(tmp_path), remembering(tmp_path)
+    plain = HashingEmbedder()
+    for texts in (["a"], ["b", "c"], ["a", "d"], ["c", "b", "a"]):
+        for embedder in (one, other):
+            vectors = embedder.embed_passages(texts)
+            np.testing.assert_array_equal(vectors, plain.embed_passages(texts))
+    counting = Counting()
+    remembering(tmp_path, counting).embed_passages(["a", "b", "c", "d"])
+    assert counting.texts == []
 
 
 def test_another_model_has_another_file(tmp_path):

@@ -106,6 +106,16 @@ def test_what_changed_since_is_told(desk):
     assert evaluate(desk, "--compare", "new.json", "--split", "development").code == 0
 
 
+def test_a_page_is_written_into_a_folder_made_for_it(desk):
+    ran = evaluate(desk, "--report", "out/page")
+    assert (ran.code, ran.err) == (0, "Asking 5 …\nWritten: out/page/index.html.\n")
+    page = (desk.folder / "out" / "page" / "index.html").read_text("utf-8")
+    assert "Questions: gold.jsonl, both halves. Model: hashing." in page
+    assert (">q3 · " in page, ">q5 · " in page) == (True, False)
+    evaluate(desk, "--report", "out/page", "--split", "test")
+    assert ">q5 · " in (desk.folder / "out" / "page" / "index.html").read_text("utf-8")
+
+
 REFUSED = {
     "no half": (("--split", "dev"), 2, "No half 'dev'; there are development and test."),
     "a baseline of the test half": (
@@ -121,6 +131,11 @@ REFUSED = {
         "none/answers.jsonl cannot be written; expected a file in a folder that is there.",
     ),
     "a baseline in place of a folder": (("--write-baseline", "corpus"), 2, "corpus cannot be writ"),
+    "a page into a file": (
+        ("--report", "gold.jsonl"),
+        2,
+        "gold.jsonl cannot be a folder: File exists.",
+    ),
     "no gold": (("--gold", "none.jsonl"), 1, "No file none.jsonl; name the gold questions with"),
 }
 

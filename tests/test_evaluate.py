@@ -572,7 +572,8 @@ kinds_of_answer = st.builds(
     citations=st.lists(places.map(lambda place: citation(*place)), max_size=3),
     passages=st.lists(places, max_size=4).map(lambda found: hits(*found)),
     ms=st.none() | st.floats(0, 1e6),
-) | st.builds(declined, st.text(max_size=9))
+    confidence=st.floats(0, 1),
+) | st.builds(declined, st.text(max_size=9), confidence=st.floats(0, 1))
 
 
 @settings(max_examples=25, deadline=None)

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 LAYERS = (
     ("__main__", "cli"),
     ("bench_report",),
-    ("assemble", "output", "render", "scoreboard"),
+    ("assemble", "output", "render", "report", "scoreboard"),
     ("bench_index",),
     ("answer", "baseline", "bench", "compare", "evaluate", "indexing", "verify"),
     ("aliases", "asked", "beir", "catalog", "changes", "chunking", "cite", "corpus", "evidence",

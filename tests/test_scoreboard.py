@@ -31,17 +31,17 @@ fr           1   0.0%     0.000                 –       –               – 
 bullet       3  33.3%     0.167             1.000   1.000           1.000           66.7%
 footnote     1   0.0%     0.000             0.000   0.000           0.000            0.0%
 
-declined       n  false answers    near   far  false refusals   AURC  E-AURC  AUROC
-all            7          33.3%   50.0%  0.0%           50.0%  0.557   0.155  0.792
-development    3              –       –     –           33.3%  0.389   0.000      –
-test           4          33.3%   50.0%  0.0%          100.0%  0.729   0.250  0.667
-en             4           0.0%    0.0%  0.0%           50.0%  0.479   0.000  1.000
-zh             2         100.0%  100.0%     –            0.0%  1.000   0.000  0.500
-fr             1              –       –     –          100.0%  0.000   0.000      –
-near_miss      1           0.0%    0.0%     –               –      –       –      –
-half_answered  1         100.0%  100.0%     –               –      –       –      –
-far            1           0.0%       –  0.0%               –      –       –      –
-near           2          50.0%   50.0%     –               –      –       –      –
+declined       n  no answer  false answers    near   far  false refusals   AURC  E-AURC  AUROC
+all            7          3          33.3%   50.0%  0.0%           50.0%  0.557   0.155  0.792
+development    3          0              –       –     –           33.3%  0.389   0.000      –
+test           4          3          33.3%   50.0%  0.0%          100.0%  0.729   0.250  0.667
+en             4          2           0.0%    0.0%  0.0%           50.0%  0.479   0.000  1.000
+zh             2          1         100.0%  100.0%     –            0.0%  1.000   0.000  0.500
+fr             1          0              –       –     –          100.0%  0.000   0.000      –
+near_miss      1          1           0.0%    0.0%     –               –      –       –      –
+half_answered  1          1         100.0%  100.0%     –               –      –       –      –
+far            1          1           0.0%       –  0.0%               –      –       –      –
+near           2          2          50.0%   50.0%     –               –      –       –      –
 
 operating point  value    95% interval  n
 false answers    33.3%  0.0% to 100.0%  3

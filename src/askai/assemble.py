@@ -7,8 +7,8 @@ from pathlib import Path
 
 from askai.aliases import Aliases
 from askai.answer import Answerer
-from askai.bench_index import UNITS_SETTING
 from askai.catalog import Catalog
+from askai.centring import centring_for
 from askai.corpus import ALIASES, Corpus
 from askai.embedders import Embedder
 from askai.embedders.models import resolve
@@ -47,7 +47,7 @@ class OpenBench:
     manifest: Manifest
     embedder: Embedder
     retriever: Retriever
-    answerer: Answerer | None  # None: the index has no units, which answers are picked from
+    answerer: Answerer
 
 
 def open_corpus(settings: Settings) -> Corpus:
@@ -58,8 +58,10 @@ def open_corpus(settings: Settings) -> Corpus:
 
 def recipe(settings: Settings, *, notify: Notify = lambda _: None) -> Recipe:
     """What builds an index by these settings."""
+    embedder = resolve(settings.model, notify=notify)
     return Recipe(
-        embedder=resolve(settings.model, notify=notify),
+        embedder=embedder,
+        centring=centring_for(embedder),
         store=settings.store,
         store_class=load("store", STORES, settings.store),
         lexical=settings.lexical,
@@ -88,7 +90,7 @@ def _parts(
 ) -> Askai:
     aliases = Aliases.load(corpus.folder / ALIASES)
     retriever = _retriever(stack, generation, embedder, aliases)
-    answerer = _answerer(stack, generation, retriever, settings)
+    answerer = _answerer(generation, retriever, settings)
     return Askai(generation.manifest, corpus, retriever.catalog, embedder, retriever, answerer)
 
 
@@ -102,9 +104,7 @@ def open_bench(
         embedder = resolve(settings.model, notify=notify)
         _check_made_with(generation.manifest, embedder, replace(settings, index=str(index_dir)))
         retriever = _retriever(stack, generation, embedder, Aliases(()))
-        answerer = None
-        if generation.manifest.settings[UNITS_SETTING]:
-            answerer = _answerer(stack, generation, retriever, settings)
+        answerer = _answerer(generation, retriever, settings)
         yield OpenBench(generation.manifest, embedder, retriever, answerer)
 
 
@@ -113,26 +113,31 @@ def _retriever(
 ) -> Retriever:
     path, made = generation.path, generation.manifest.settings
     catalog = stack.enter_context(Catalog.open(path / CATALOG))
-    store = load("store", STORES, made["store"]).open(path / VECTORS)
+    store_class = load("store", STORES, made["store"])
+    store, units = (store_class.open(path / name) for name in (VECTORS, UNITS))
     stack.callback(store.close)
+    stack.callback(units.close)
     lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
     stack.callback(lexical.close)
-    return Retriever(catalog, store, lexical, embedder, aliases)
+    return Retriever(
+        catalog=catalog,
+        store=store,
+        units=units,
+        lexical=lexical,
+        embedder=embedder,
+        centring=centring_for(embedder),
+        aliases=aliases,
+    )
 
 
-def _answerer(
-    stack: ExitStack, generation: Generation, retriever: Retriever, settings: Settings
-) -> Answerer:
-    path, made = generation.path, generation.manifest.settings
-    units = load("store", STORES, made["store"]).open(path / UNITS)
-    stack.callback(units.close)
+def _answerer(generation: Generation, retriever: Retriever, settings: Settings) -> Answerer:
     return Answerer(
         retriever=retriever,
-        finder=EvidenceFinder(units, retriever.lexical),
+        finder=EvidenceFinder(retriever.units, retriever.lexical),
         gate=Gate(retriever.lexical),
         writer=load("writer", WRITERS, settings.writer)(),
         catalog=retriever.catalog,
-        skipped=tuple(read_skipped(path)),
+        skipped=tuple(read_skipped(generation.path)),
     )
 
 

@@ -23,57 +23,56 @@ from askai.generations import (
 from askai.indexing import CATALOG, IndexReport, Progress, Recipe, write_parts
 from askai.readers.text import TextReader
 
-BENCH_SETTING, UNITS_SETTING = "beir", "units"
-_EMBEDDED = "embedded"  # what was embedded so far, beside the generations
+_BENCH = "beir"  # among the settings: what documents they are
+_EMBEDDED = "embedded"  # what was embedded so far
 _TELL = 100  # documents between two reports of progress
 
 
 def bench_index_dir(bench: Bench, recipe: Recipe) -> Path:
     """Where the index of these documents by these settings is kept, in askai's cache."""
     made = settings_fingerprint(_settings(bench, recipe))
-    return cache_dir() / "beir" / f"{bench.sha256[:12]}-{made[:12]}"
+    return cache_dir() / "beir" / bench.sha256[:16] / made[:16]
 
 
 def build_bench(
     bench: Bench,
-    index_dir: Path,
     recipe: Recipe,
+    index_dir: Path | None = None,
     *,
-    units: bool,
     progress: Progress = lambda *_: None,
 ) -> IndexReport:
-    """Indexes the documents of a BEIR folder, unless `index_dir` holds just that.
+    """Indexes the documents of a BEIR folder, unless the index is there already.
 
-    Without `units` passages can be found and no answers picked, in half the time. What a process
-    that was stopped has embedded is not embedded again, nor are the passages when units are added.
-    Raises UsageError when `index_dir` holds another kind of index.
+    Without `index_dir` it is in the cache. No text is embedded twice by a model: what was embedded
+    is kept beside the indexes of the same documents, so that what was interrupted is taken up
+    again, and other settings need new vectors for new texts only. Raises UsageError when
+    `index_dir` holds another kind of index.
     """
     start = perf_counter()
     settings = _settings(bench, recipe)
-    found = _current(index_dir)
-    if found is not None and BENCH_SETTING not in found.settings:
+    folder = index_dir or bench_index_dir(bench, recipe)
+    found = _current(folder)
+    if found is not None and _BENCH not in found.settings:
         raise UsageError(
-            f"{index_dir} is the index of a folder of documents; name another with --index, or "
+            f"{folder} is the index of a folder of documents; name another with --index, or "
             "leave it out for one in the cache."
         )
-    if found is not None and _serves(found, settings, units=units):
+    if found is not None and found.settings == settings:
         return _report(found, start, built=False)
-    with writing(index_dir) as building:
-        embedder = RememberingEmbedder(recipe.embedder, index_dir / _EMBEDDED)
+    with writing(folder) as building:
+        beside = index_dir or folder.parent
+        embedder = RememberingEmbedder(recipe.embedder, beside / _EMBEDDED)
         remembering = replace(recipe, embedder=embedder)
         _catalogue(bench, building.path, remembering, progress)
-        count = write_parts(building.path, remembering, progress, units=units)
-        manifest = _commit(bench, building, {**settings, UNITS_SETTING: units}, count)
-        if units:
-            embedder.path.unlink(missing_ok=True)  # nothing is left to be added
-    return _report(manifest, start, built=True)
+        count = write_parts(building.path, remembering, progress)
+        return _report(_commit(bench, building, settings, count), start, built=True)
 
 
 def _settings(bench: Bench, recipe: Recipe) -> dict[str, Any]:
     return {
         **recipe.parts,
         "readers": {TextReader.name: TextReader.version},
-        BENCH_SETTING: bench.sha256,
+        _BENCH: bench.sha256,
     }
 
 
@@ -83,12 +82,6 @@ def _current(index_dir: Path) -> Manifest | None:
             return generation.manifest
     except StoredIndexError:
         return None  # none, or one that has to be built anew
-
-
-def _serves(found: Manifest, settings: dict[str, Any], *, units: bool) -> bool:
-    has_units = found.settings.get(UNITS_SETTING)
-    same = found.settings == {**settings, UNITS_SETTING: has_units}
-    return same and (bool(has_units) or not units)
 
 
 def _catalogue(bench: Bench, folder: Path, recipe: Recipe, progress: Progress) -> None:

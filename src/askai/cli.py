@@ -286,6 +286,10 @@ def evaluate(
         Path | None,
         typer.Option("--compare", metavar="OLD.json", help="Say what changed since that --json."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="Write a page to look at: DIR/index.html."),
+    ] = None,
     beir: Annotated[
         Path | None,
         typer.Option("--beir", metavar="DIR", help="Measure on a BEIR folder instead."),
@@ -333,11 +337,13 @@ def evaluate(
     from askai import baseline, scoreboard  # noqa: PLC0415
     from askai import compare as comparing  # noqa: PLC0415
     from askai import evaluate as evaluation  # noqa: PLC0415
+    from askai import report as reporting  # noqa: PLC0415
 
     half = _half(split, development_only=bool(gate or write_baseline))
     held = baseline.load_baseline(gate) if gate else None
     before = comparing.load_evaluation(compare) if compare else None
-    for file in (write_baseline, answers):
+    page = _made(report) / "index.html" if report else None
+    for file in (write_baseline, answers, page):
         _check_writable(file)
     check = (
         partial(comparing.check_same_questions, before, path=compare)
@@ -351,6 +357,10 @@ def evaluate(
     if write_baseline:
         _write(write_baseline, baseline.render(baseline.to_dict(found)))
     keep_back = half != "test"
+    if page:
+        about = {"Questions": f"{gold}, {half or 'both halves'}", "Model": settings.model}
+        _write(page, reporting.render(found, about=about, keep_back_test=keep_back))
+        _notify(f"Written: {page}.")
     if as_json:
         comparison = comparing.to_dict(compared) if compared else None
         _print_json(evaluation.to_dict(found, comparison=comparison))
@@ -425,6 +435,14 @@ def _asked(
     return found, lines
 
 
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be a folder: {error.strerror}.") from error
+    return folder
+
+
 def _check_writable(file: Path | None) -> None:
     """Before anything is asked: a result that cannot be kept is a run that was for nothing."""
     if file is not None and (file.is_dir() or not file.parent.is_dir()):
@@ -440,7 +458,7 @@ def _write(file: Path, text: str) -> None:
         raise AskaiError(f"{file} cannot be written: {error.strerror}.") from error
 
 
-_GOLD_OPTIONS = {"gold", "split", "gate", "write_baseline", "compare", "corpus"}
+_GOLD_OPTIONS = {"gold", "split", "gate", "write_baseline", "compare", "report", "corpus"}
 _BEIR_OPTIONS = {"beir_split", "run", "limit", "legs", "span_k"}
 
 
@@ -488,7 +506,7 @@ def _evaluate_beir(
     bench = load_bench(asking.folder, split=asking.split)
     parts = recipe(settings, notify=_notify)
     named = index or context.obj["index"]
-    folder = Path(named).expanduser() if named else bench_index_dir(bench, parts)
+    folder = Path(named).expanduser() if named else None
     with ExitStack() as stack:
         files = [
             stack.enter_context(replacing(path)) if path else None
@@ -496,13 +514,14 @@ def _evaluate_beir(
         ]
         bench_report.check_before(bench, run=bool(asking.run), answers=bool(asking.answers))
         tell = stack.enter_context(_progress())
-        report = build_bench(bench, folder, parts, units=bool(asking.answers), progress=tell)
-        opened = stack.enter_context(open_bench(settings, folder, notify=_notify))
+        report = build_bench(bench, parts, folder, progress=tell)
+        place = folder or bench_index_dir(bench, parts)
+        opened = stack.enter_context(open_bench(settings, place, notify=_notify))
         found = bench_report.run_bench(
             bench,
             opened,
             report,
-            how=bench_report.How(str(folder), asking.legs, asking.span_k, asking.limit),
+            how=bench_report.How(str(place), asking.legs, asking.span_k, asking.limit),
             run_file=files[0],
             answers_file=files[1],
             done=lambda n, total: tell("asking", n, total),

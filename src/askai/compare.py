@@ -53,7 +53,7 @@ class Comparison:
     only_before: int
     only_after: int
     differences: tuple[Difference, ...]
-    better: tuple[Change, ...]  # right before refused before wrong
+    better: tuple[Change, ...]  # right is better than declined, and declined than wrong
     worse: tuple[Change, ...]
     evidence_earlier: tuple[Change, ...]  # by rank; whether or not the answer changed
     evidence_later: tuple[Change, ...]
@@ -158,10 +158,10 @@ def _differences(pairs: Sequence[Change]) -> tuple[Difference, ...]:
 
 
 def _outcome(result: Result) -> int:
-    """2: right, a refusal of an unanswerable question included; 1: refused; 0: wrong."""
-    if result.answered:
-        return 2 if result.right else 0
-    return 1 if result.answerable else 2
+    """2: right; 1: declined; 0: wrong, or an answer where there is none."""
+    if result.right:
+        return 2
+    return 0 if result.answered else 1
 
 
 def _place(result: Result) -> float:

@@ -254,10 +254,10 @@ def _at(share: float, rates: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     unfounded = share * rates["false_answers"] if share else nobody
     answered = (1 - share) * (1 - rates["false_refusals"]) if share < 1 else nobody
     right = (1 - share) * rates["answer_right"] if share < 1 else nobody
-    coverage = unfounded + answered
+    coverage = np.clip(unfounded + answered, 0.0, 1.0)  # a sum of shares may miss by a rounding
     risk = np.full_like(coverage, np.nan)
     np.divide(coverage - right, coverage, out=risk, where=coverage > 0)
-    return coverage, np.clip(risk, 0.0, 1.0)  # a sum of shares may miss the ends by a rounding
+    return coverage, np.clip(risk, 0.0, 1.0)
 
 
 def _estimate(found: Measure, spread: Floats) -> Estimate:

@@ -14,7 +14,7 @@ from askai.lexical import LexicalIndex
 from askai.records import Chunk, Evidence, Hit
 from askai.retrieve import Query
 from askai.sentences import split
-from askai.tokens import FUNCTION_WORDS, is_han, tokens
+from askai.tokens import content_tokens, is_han, tokens
 
 # Acronyms are translated (IA, ONU, PIB), so one that is absent says nothing in another language.
 _ACRONYM = 4
@@ -118,7 +118,7 @@ class Gate:
                 continue
             # In two parts, not also joined: US-China is where US and China are.
             parts = re.sub(r"[-‐‑]", " ", text)
-            form = tuple(t for t in tokens(parts) if t not in FUNCTION_WORDS)
+            form = tuple(content_tokens(parts))
             if form and not set(form) <= known:
                 found.setdefault(text, Constraint(text, (form,)))
         return list(found.values())

@@ -9,11 +9,11 @@ from typing import Any
 
 from askai import chunking, tokens
 from askai.catalog import Catalog, CatalogWriter
+from askai.centring import Centring
 from askai.changes import changes_since, description_digest
 from askai.corpus import Corpus, Listing
 from askai.embedders import Embedder
 from askai.errors import CorpusError, ReadError, StoredIndexError
-from askai.evidence import unit_texts
 from askai.generations import (
     Building,
     Manifest,
@@ -29,6 +29,7 @@ from askai.readers import READERS
 from askai.records import Skipped
 from askai.seams import load
 from askai.stores import Store
+from askai.units import unit_texts
 
 CATALOG, VECTORS, UNITS, LEXICAL = "catalog.sqlite", "vectors.faiss", "units.faiss", "lexical"
 _BATCH = 128  # passages embedded at a time
@@ -42,6 +43,7 @@ class Recipe:
     """What builds an index, by name and by part."""
 
     embedder: Embedder
+    centring: Centring
     store: str
     store_class: type[Store]
     lexical: str
@@ -61,6 +63,7 @@ class Recipe:
         """What shapes an index of texts, wherever they come from."""
         return {
             "embedder": {"name": self.embedder.name, "fingerprint": self.embedder.fingerprint},
+            "centring": self.centring.version,
             "store": self.store,
             "lexical": self.lexical,
             "chunking": {"version": chunking.VERSION, "tokens": self.chunk_tokens},
@@ -190,13 +193,10 @@ def _catalogue(
     return states, skipped
 
 
-def write_parts(folder: Path, recipe: Recipe, progress: Progress, *, units: bool = True) -> int:
-    """Makes of the catalogue in `folder` what answers are found by; returns its passages' count.
-
-    Without the vectors of units passages can be found and no answer can be picked from them.
-    """
+def write_parts(folder: Path, recipe: Recipe, progress: Progress) -> int:
+    """Makes of the catalogue in `folder` what answers are found by; returns its passages' count."""
     with Catalog.open(folder / CATALOG) as catalog:
-        _embed_all(catalog, folder, recipe, progress, units=units)
+        _embed_all(catalog, folder, recipe, progress)
         recipe.lexical_class.build(
             folder / LEXICAL,
             ((c.id, tokens.content_tokens(c.embedded_text)) for c in catalog.all_chunks()),
@@ -204,18 +204,14 @@ def write_parts(folder: Path, recipe: Recipe, progress: Progress, *, units: bool
         return catalog.chunk_count()
 
 
-def _embed_all(
-    catalog: Catalog, folder: Path, recipe: Recipe, progress: Progress, *, units: bool
-) -> None:
+def _embed_all(catalog: Catalog, folder: Path, recipe: Recipe, progress: Progress) -> None:
     """Vectors of the passages, and of the units that an answer is picked from."""
-    count = catalog.chunk_count()
-    total = count + (sum(len(unit_texts(c)) for c in catalog.all_chunks()) if units else 0)
-    passages = ((chunk.id, chunk.embedded_text) for chunk in catalog.all_chunks())
+    units = sum(len(unit_texts(chunk)) for chunk in catalog.all_chunks())
+    total = catalog.chunk_count() + units
+    passages = ((c.id, c.embedded_text, c.language) for c in catalog.all_chunks())
     done = _embed(passages, folder / VECTORS, recipe, lambda n: progress("embedding", n, total))
-    if not units:
-        return
     _embed(
-        (unit for chunk in catalog.all_chunks() for unit in unit_texts(chunk)),
+        ((id_, text, c.language) for c in catalog.all_chunks() for id_, text in unit_texts(c)),
         folder / UNITS,
         recipe,
         lambda n: progress("embedding", done + n, total),
@@ -223,14 +219,19 @@ def _embed_all(
 
 
 def _embed(
-    texts: Iterator[tuple[str, str]], path: Path, recipe: Recipe, tell: Callable[[int], None]
+    texts: Iterator[tuple[str, str, str | None]],
+    path: Path,
+    recipe: Recipe,
+    tell: Callable[[int], None],
 ) -> int:
-    """Writes a store of the vectors of (id, text) pairs, a batch at a time; returns how many."""
+    """Writes a store of vectors of (id, text, language), a batch at a time; returns how many."""
     store = recipe.store_class.create(path, dim=recipe.embedder.dim)
     done = 0
     tell(done)
     while batch := list(islice(texts, _BATCH)):
-        store.add([i for i, _ in batch], recipe.embedder.embed_passages([t for _, t in batch]))
+        ids, written, languages = zip(*batch, strict=True)
+        vectors = recipe.embedder.embed_passages(written)
+        store.add(list(ids), recipe.centring.passages(vectors, languages))
         done += len(batch)
         tell(done)
     store.flush()

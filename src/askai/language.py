@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from askai.records import Mark
-from askai.tokens import OWN_WORDS, tokens
+from askai.tokens import OWN_WORDS, words
 
 if TYPE_CHECKING:
     from lingua import LanguageDetector
@@ -51,8 +51,8 @@ def language_of(text: str) -> str:
 
 def _by_function_words(sample: str) -> str | None:
     """The language that two function words more speak for than for any other; None if none."""
-    words = tokens(sample)
-    counts = {code: sum(w in known for w in words) for code, known in OWN_WORDS.items()}
+    found = words(sample)
+    counts = {code: sum(word in own for word in found) for code, own in OWN_WORDS.items()}
     best, second, *_ = sorted(counts, key=lambda code: -counts[code])
     return best if counts[best] >= counts[second] + 2 else None
 

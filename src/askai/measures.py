@@ -130,7 +130,7 @@ def excess_aurc(confidences: Sequence[float], errors: Sequence[bool]) -> float |
     """
     area = aurc(confidences, errors)
     ideal = aurc([-float(wrong) for wrong in errors], errors)
-    return None if area is None or ideal is None else area - ideal
+    return None if area is None or ideal is None else max(0.0, area - ideal)  # but for rounding
 
 
 def auroc(confidences: Sequence[float], positive: Sequence[bool]) -> float | None:

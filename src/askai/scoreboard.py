@@ -1,6 +1,7 @@
 """An evaluation as a person reads it in a terminal: tables of 100 columns, then every miss."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from askai.compare import Change, Comparison
 from askai.evaluate import CUTOFFS, Estimate, Evaluation, Measure, Operation, Slice
@@ -14,6 +15,13 @@ _CAME = 120  # characters of what came
 Format = Callable[[Measure], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
 def render(evaluation: Evaluation, *, keep_back_test: bool = True) -> str:
     """Tables for a terminal, then every miss with what was expected and what came.
 
@@ -24,7 +32,7 @@ def render(evaluation: Evaluation, *, keep_back_test: bool = True) -> str:
     return "\n\n".join(
         [
             f"{whole.questions} questions: {whole.answered} answered, {whole.abstained} declined",
-            *_tables(evaluation.table),
+            *[grid([table.head, *table.rows]) for table in tables(evaluation.table)],
             *[_operation(part) for part in evaluation.operation[:1]],
             _citations_and_time(whole.measures),
             _misses(evaluation.results, keep_back_test=keep_back_test),
@@ -47,14 +55,19 @@ def comparison(found: Comparison, *, name: str, keep_back_test: bool = True) -> 
         f"{grid(rows)}\n(* the interval leaves out 0)",
     ]
     for title, changes in {"better": found.better, "worse": found.worse}.items():
-        shown = [c for c in changes if not (keep_back_test and _is_test(c.after))]
+        shown = [c for c in changes if not (keep_back_test and is_test(c.after))]
         parts += [_counted(title, changes, kept=len(changes) - len(shown)), *map(_change, shown)]
     moved = {"earlier": found.evidence_earlier, "later": found.evidence_later}
     for title, changes in moved.items():
-        shown = [c for c in changes if not (keep_back_test and _is_test(c.after))]
+        shown = [c for c in changes if not (keep_back_test and is_test(c.after))]
         head = _counted(f"evidence {title}", changes, kept=len(changes) - len(shown))
         parts.append("\n".join([head, *map(_moved, shown)]))
     return "\n\n".join(parts)
+
+
+def is_test(result: Result) -> bool:
+    """Whether a question is of the half that nothing is tuned on."""
+    return split_of(result.item.id) == "test"
 
 
 def faults(result: Result) -> list[str]:
@@ -109,28 +122,37 @@ def grid(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _tables(table: Sequence[Slice]) -> Iterable[str]:
+def tables(table: Sequence[Slice]) -> Iterable[Table]:
+    """What was found, what was answered, what was declined; without slices of no questions."""
     plain = [part for part in table if part.group != "language, answerable or not"]
     answerable = [part for part in plain if part.answerable]
-    yield _grid("found", _FOUND, answerable, n="answerable")
-    yield _grid("answered", _ANSWERED, answerable, n="answerable")
+    yield _table("found", _FOUND, answerable, counts={"n": "answerable"})
+    yield _table("answered", _ANSWERED, answerable, counts={"n": "answerable"})
     refused = [
         part
         for part in plain
         if part.questions and (part.group != "kind" or part.name in (*UNANSWERABLE_KINDS, "near"))
     ]
-    yield _grid("declined", _DECLINED, refused, n="questions")
+    yield _table("declined", _DECLINED, refused, counts=_COUNTS)
 
 
-def _grid(
-    title: str, columns: Mapping[str, tuple[str, Format]], table: Iterable[Slice], *, n: str
-) -> str:
-    """One row a slice; n is the number of its answerable questions, or of all."""
-    rows = [[title, "n", *columns]]
-    for part in table:
-        cells = [how(part.measures[name]) for name, how in columns.values()]
-        rows.append([part.name, str(getattr(part, n)), *cells])
-    return grid(rows)
+def _table(
+    title: str,
+    columns: Mapping[str, tuple[str, Format]],
+    table: Iterable[Slice],
+    *,
+    counts: Mapping[str, str],
+) -> Table:
+    """One row a slice: its name, its counts of questions, its measures."""
+    rows = [
+        (
+            part.name,
+            *[str(getattr(part, count)) for count in counts.values()],
+            *[how(part.measures[name]) for name, how in columns.values()],
+        )
+        for part in table
+    ]
+    return Table(title, (title, *counts, *columns), tuple(rows))
 
 
 def _share(measure: Measure) -> str:
@@ -162,6 +184,7 @@ _ANSWERED: dict[str, tuple[str, Format]] = {
     "right/sentence": ("answers_per_sentence", _decimal),
     "false refusals": ("false_refusals", _share),
 }
+_COUNTS = {"n": "questions", "no answer": "unanswerable"}
 _DECLINED: dict[str, tuple[str, Format]] = {
     "false answers": ("false_answers", _share),
     "near": ("false_answers_near", _share),
@@ -214,13 +237,9 @@ def _citations_and_time(measures: Mapping[str, Measure]) -> str:
 
 def _misses(results: Iterable[Result], *, keep_back_test: bool) -> str:
     missed = [result for result in results if faults(result)]
-    shown = [result for result in missed if not (keep_back_test and _is_test(result))]
+    shown = [result for result in missed if not (keep_back_test and is_test(result))]
     head = _counted("misses", missed, kept=len(missed) - len(shown))
     return "\n\n".join([head, *map(_miss, shown)])
-
-
-def _is_test(result: Result) -> bool:
-    return split_of(result.item.id) == "test"
 
 
 def _counted(title: str, found: Sequence[object], *, kept: int) -> str:

@@ -1,15 +1,22 @@
 """The words of a text, for finding passages, for picking sentences and for the gate alike.
 
-Latin words are folded in case and accents, and a word of two parts is its parts and also the whole,
-so that start-up and startup meet; Han runs become overlapping bigrams, after the words of
-asking (什么, 哪里 …) are cut out, which would tie unrelated characters together.
+Latin words are folded in case and accents and stemmed, and a word of two parts is its parts and
+also the whole, so that start-up and startup meet; Han runs are simplified and become overlapping
+bigrams, after the words of asking (什么, 哪里 …) are cut out, which would tie unrelated characters
+together.
+
+One stemmer, Snowball's for English, serves all Latin text: what matters is that question and
+passage are cut alike. BM25's nDCG@10 rose from .670 to .693 on scifact, from .845 to .868 on
+squad2, and on the French service-public from .869 to .879 (.881 with the French stemmer).
 """
 
 import re
+import threading
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
-VERSION = "1"
+VERSION = "2"
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af\U00020000-\U0002fa1f"
 _RUN = re.compile(
@@ -17,6 +24,7 @@ _RUN = re.compile(
     rf"|(?<![-‐‑])(?P<first>[^\W\d_{_HAN}]+)[-‐‑](?P<second>[^\W\d_{_HAN}]+)(?![-‐‑\w])"
     rf"|(?P<word>[^\W\d_{_HAN}]+\d*)"
 )
+_SOME_HAN = re.compile(f"[{_HAN}]")
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴-⁹]+")
 _THOUSANDS = re.compile(r"^\d{1,3}(?:,\d{3})+$")
 _ASKING = re.compile(
@@ -67,6 +75,16 @@ OWN_WORDS = {
 
 def tokens(text: str) -> list[str]:
     """All tokens of a passage or a question, in order, with repetitions."""
+    return [stemmed(word) for word in words(text)]
+
+
+def content_tokens(text: str) -> list[str]:
+    """The tokens that say what a text is about: without the words of asking and joining."""
+    return [stemmed(word) for word in words(text) if word not in FUNCTION_WORDS]
+
+
+def words(text: str) -> list[str]:
+    """The tokens before stemming."""
     found: list[str] = []
     for match in _RUN.finditer(folded(text)):
         if match["han"]:
@@ -81,9 +99,27 @@ def tokens(text: str) -> list[str]:
     return found
 
 
-def content_tokens(text: str) -> list[str]:
-    """The tokens that say what a text is about: without the words of asking and joining."""
-    return [token for token in tokens(text) if token not in FUNCTION_WORDS]
+@lru_cache(maxsize=65536)
+def stemmed(word: str) -> str:
+    """The stem of a Latin word; anything else is itself."""
+    if len(word) <= _SHORTEST_STEMMED or not word.isascii() or not word.isalpha():
+        return word
+    if not hasattr(_local, "stemmer"):
+        import Stemmer  # noqa: PLC0415  not needed where no text is read
+
+        _local.stemmer = Stemmer.Stemmer("english")  # one for each thread: it has a state
+    stem: str = _local.stemmer.stemWord(word)
+    return stem
+
+
+_local = threading.local()
+_SHORTEST_STEMMED = 3
+
+
+def han_parts(text: str) -> list[str]:
+    """The Han runs of a text, simplified, without the words of asking."""
+    runs = (match["han"] for match in _RUN.finditer(folded(text)) if match["han"])
+    return [part for run in runs for part in _ASKING.split(run) if part]
 
 
 # A Latin letter or a digit: what a Latin name must not touch. Han characters may stand beside it.
@@ -97,12 +133,21 @@ def is_han(token: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def folded(text: str) -> str:
-    """Compatibility forms, case and accents folded; the marks of notes are blanks."""
+    """Compatibility forms, case and accents folded, traditional Chinese as simplified; the marks
+    of notes are blanks."""
     # Marks of notes go first: NFKC would make Guideline³ the word guideline3.
     text = unicodedata.normalize("NFKC", _SUPERSCRIPTS.sub(" ", text)).casefold()
     decomposed = unicodedata.normalize("NFD", text)
     plain = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return unicodedata.normalize("NFC", plain)
+    plain = unicodedata.normalize("NFC", plain)
+    return str(_simplifier().convert(plain)) if _SOME_HAN.search(plain) else plain
+
+
+@cache
+def _simplifier() -> Any:
+    import opencc  # noqa: PLC0415  not needed where no text is Chinese
+
+    return opencc.OpenCC("t2s")
 
 
 def _bigrams(run: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 A file of records, one after the other: SHA-256 of the text (32 bytes), vector (dim float32,
 little endian), CRC-32 of both. A record that a killed process left unfinished, and all behind it,
-is cut off.
+is cut off. Several processes may add to a file, each under its lock.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from askai.embedders import Embedder, Vector, Vectors
 
@@ -18,7 +19,7 @@ _READ = 1 << 12  # records at a time
 
 
 class RememberingEmbedder:
-    """See `askai.embedders.Embedder`; one process at a time may use a file."""
+    """See `askai.embedders.Embedder`; for one thread."""
 
     def __init__(self, embedder: Embedder, path: Path) -> None:
         """`path` is created when the first vector is written; its name gets the fingerprint."""
@@ -64,14 +65,15 @@ class RememberingEmbedder:
         return np.ascontiguousarray(known["vector"][rows], dtype=np.float32)
 
     def _append(self, keys: list[bytes], vectors: Vectors) -> None:
-        rows = self._rows if self._rows is not None else {}
         records = np.zeros(len(keys), dtype=self._record)
         records["text"] = np.array(keys, dtype="V32")
         records["vector"] = vectors
         records["crc"] = [_crc(record.tobytes()) for record in records]
-        with self.path.open("ab") as file:
+        with self._lock(), self.path.open("ab") as file:
+            first = file.tell() // self._record.itemsize  # others may have written meanwhile
             file.write(records.tobytes())
-        rows.update((key, row) for row, key in enumerate(keys, start=len(rows)))
+        if self._rows is not None:
+            self._rows.update((key, row) for row, key in enumerate(keys, start=first))
 
     def _read(self) -> dict[bytes, int]:
         """The place of each record; cuts off what is not whole."""
@@ -79,15 +81,20 @@ class RememberingEmbedder:
         size = self._record.itemsize
         if not self.path.exists():
             return rows
-        with self.path.open("rb+") as file:
+        with self._lock(), self.path.open("rb+") as file:
+            row = 0
             while block := file.read(_READ * size):
                 for start in range(0, len(block), size):
                     record = block[start : start + size]
                     if len(record) < size or record[-4:] != _crc(record).to_bytes(4, "little"):
-                        file.truncate(len(rows) * size)
+                        file.truncate(row * size)
                         return rows
-                    rows[record[:32]] = len(rows)
+                    rows[record[:32]] = row
+                    row += 1
         return rows
+
+    def _lock(self) -> FileLock:
+        return FileLock(self.path.with_name(f"{self.path.name}.lock"))
 
 
 def _crc(record: bytes) -> int:

@@ -6,6 +6,10 @@ from typing import Protocol, Self
 
 LEXICALS = {"bm25": "askai.lexical.bm25:BM25Index"}
 
+# A token, or several that stand for one term, each as good as another: names in two scripts, or
+# the translations of a word.
+Term = str | tuple[str, ...]
+
 
 class LexicalIndex(Protocol):
     """Term statistics over tokenised passages, with OR semantics: no term is required.
@@ -24,15 +28,17 @@ class LexicalIndex(Protocol):
         ...
 
     def search(
-        self, tokens: Sequence[str], k: int, *, among: Sequence[str] | None = None
+        self, terms: Sequence[Term], k: int, *, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:
         """The k best ids with their BM25 scores, best first, ties in order of id.
 
         Passages that share no term with the question are left out. `among` restricts the search.
+        A term of several tokens counts as one word with all their occurrences (Pirkola 1998,
+        doi:10.1145/290941.290957), so that a rare translation weighs no more than a common one.
         """
         ...
 
-    def idf(self, token: str) -> float:
+    def idf(self, term: Term) -> float:
         """Inverse document frequency; a term in no passage has the idf of one in half a passage."""
         ...
 
@@ -40,7 +46,7 @@ class LexicalIndex(Protocol):
         """Whether any passage holds this term."""
         ...
 
-    def ceiling(self, tokens: Sequence[str]) -> float:
+    def ceiling(self, terms: Sequence[Term]) -> float:
         """An upper bound of `search` scores: every term, unknown ones included, saturated."""
         ...
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from askai.errors import IndexDamaged
 from askai.files import write_durably
+from askai.lexical import Term
 
 K1 = 1.2
 B = 0.75
@@ -79,13 +80,17 @@ class BM25Index:
         return cls(ids=ids, terms=terms, arrays=arrays)
 
     def search(
-        self, tokens: Sequence[str], k: int, *, among: Sequence[str] | None = None
+        self, terms: Sequence[Term], k: int, *, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:
         scores = np.zeros(len(self._ids), dtype=np.float64)
-        for token in tokens:
-            if token in self._column:
-                postings = self._postings(token)
+        for term in terms:
+            columns = self._columns(term)
+            if len(columns) == 1:
+                postings = self._postings(columns[0])
                 scores[self._passages[postings]] += self._scores[postings]
+            elif columns:
+                rows, weights = self._united(columns)
+                scores[rows] += weights
         rows = np.flatnonzero(scores)
         if among is not None:
             allowed = [self._row[id_] for id_ in among if id_ in self._row]
@@ -99,24 +104,50 @@ class BM25Index:
         )
         return [(id_, -negated) for negated, id_ in ranked[:k]]
 
-    def _postings(self, token: str) -> slice:
-        column = self._column[token]
+    def _columns(self, term: Term) -> list[int]:
+        tokens = (term,) if isinstance(term, str) else dict.fromkeys(term)
+        return [self._column[token] for token in tokens if token in self._column]
+
+    def _postings(self, column: int) -> slice:
         return slice(int(self._offsets[column]), int(self._offsets[column + 1]))
 
-    def idf(self, token: str) -> float:
+    def _united(self, columns: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Rows and scores of several tokens that count as one.
+
+        A stored score over its idf is s = tf / (tf + K), so that tf / K = s / (1 - s), which add up
+        over the tokens: K depends on the passage alone.
+        """
+        postings = [self._postings(column) for column in columns]
+        rows, places = np.unique(
+            np.concatenate([self._passages[p] for p in postings]), return_inverse=True
+        )
+        shares = np.concatenate(
+            [self._scores[p] / self._idf(p.stop - p.start) for p in postings]
+        ).astype(np.float64)
+        shares = np.minimum(shares, 0.999999)
+        frequencies = np.bincount(places, weights=shares / (1 - shares))
+        return rows, self._idf(len(rows)) * frequencies / (1 + frequencies)
+
+    def idf(self, term: Term) -> float:
         """Natural logarithm; 0 only in an empty index."""
-        frequency = 0.5
-        if token in self._column:
-            postings = self._postings(token)
-            frequency = postings.stop - postings.start
+        columns = self._columns(term)
+        if len(columns) > 1:
+            rows = [self._passages[self._postings(column)] for column in columns]
+            return self._idf(len(np.unique(np.concatenate(rows))))
+        if columns:
+            postings = self._postings(columns[0])
+            return self._idf(postings.stop - postings.start)
+        return self._idf(0.5)
+
+    def _idf(self, frequency: float) -> float:
         return math.log1p((len(self._ids) - frequency + 0.5) / (frequency + 0.5))
 
     def __contains__(self, token: object) -> bool:
         return token in self._column
 
-    def ceiling(self, tokens: Sequence[str]) -> float:
+    def ceiling(self, terms: Sequence[Term]) -> float:
         """The sum of the idfs: tf / (tf + …) stays below 1. A term given twice counts twice."""
-        return math.fsum(self.idf(token) for token in tokens)
+        return math.fsum(self.idf(term) for term in terms)
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -45,8 +45,10 @@ def _held(query: Query, unit: Evidence) -> set[tuple[str, ...]]:
 
 
 def _terms_in(query: Query, text: str) -> set[tuple[str, ...]]:
+    """In the view of the question that the text fits best."""
     words = set(tokens(text))
-    return {term for term in query.terms if words & set(term)}
+    held = ({term for term in view if words & set(term)} for view in query.views)
+    return max(held, key=len)
 
 
 def _overlap(one: Evidence, other: Evidence) -> bool:

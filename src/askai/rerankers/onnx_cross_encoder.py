@@ -1,0 +1,84 @@
+"""A cross-encoder (Nogueira and Cho 2019, arXiv:1901.04085) from an ONNX file, by ONNX Runtime."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from askai.errors import ModelError
+
+_LONGEST = 512  # tokens of question and text together
+
+
+class OnnxCrossEncoder:
+    """`model.onnx` and `tokenizer.json` of a folder; several threads may share one.
+
+    The model takes input_ids, attention_mask and token_type_ids and gives logits of shape
+    (texts, 1).
+    """
+
+    def __init__(
+        self, folder: Callable[[], Path], *, name: str, languages: tuple[str, ...]
+    ) -> None:
+        """Reads nothing yet; `folder` is asked when the first text is scored."""
+        self._folder = folder
+        self._name = name
+        self._languages = languages
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._tokenizer: Any = None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def speaks(self, language: str) -> bool:
+        return language in self._languages
+
+    def score(self, question: str, texts: Sequence[str]) -> list[float]:
+        with self._lock:
+            if self._session is None:
+                self._open()
+            # One at a time: int8 scales are taken over a batch, and a text's score would depend on
+            # the texts beside it (-1.06 alone, -1.20 with another).
+            return [self._logit(question, text) for text in texts]
+
+    def _logit(self, question: str, text: str) -> float:
+        encoded = self._tokenizer.encode(_sound(question), _sound(text))
+        inputs = {
+            "input_ids": [encoded.ids],
+            "attention_mask": [encoded.attention_mask],
+            "token_type_ids": [encoded.type_ids],
+        }
+        arrays = {name: np.array(rows, dtype=np.int64) for name, rows in inputs.items()}
+        return float(self._session.run(["logits"], arrays)[0][0, 0])
+
+    def _open(self) -> None:
+        folder = self._folder()
+        try:
+            import onnxruntime  # noqa: PLC0415
+            from tokenizers import Tokenizer  # noqa: PLC0415
+
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3
+            session = onnxruntime.InferenceSession(
+                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # two libraries, each with errors of its own
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ModelError(
+                f"The reranker {self._name!r} in {folder} cannot be loaded: {reason[:300]} "
+                "Expected model.onnx and tokenizer.json; install it again, or ask with "
+                "--no-rerank."
+            ) from error
+        tokenizer.enable_truncation(_LONGEST, strategy="only_second")
+        tokenizer.no_padding()
+        self._session, self._tokenizer = session, tokenizer
+
+
+def _sound(text: str) -> str:
+    """Without lone surrogates, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode()
