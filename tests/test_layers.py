@@ -12,10 +12,13 @@ SOURCE = Path(__file__).parent.parent / "src"
 # A folder stands for the modules in it.
 LAYERS = (
     ("__main__", "cli"),
+    ("bench_report",),
     ("assemble", "output", "render", "report", "scoreboard"),
-    ("answer", "baseline", "compare", "evaluate", "indexing", "verify"),
-    ("aliases", "asked", "catalog", "centring", "changes", "chunking", "cite", "corpus", "evidence",
-     "gate", "generations", "gold", "judge", "refusals", "retrieve", "settings", "writers"),
+    ("bench_index",),
+    ("answer", "baseline", "bench", "compare", "evaluate", "indexing", "verify"),
+    ("aliases", "asked", "beir", "catalog", "centring", "changes", "chunking", "cite", "corpus",
+     "evidence", "gate", "generations", "gold", "judge", "refusals", "retrieve", "settings",
+     "spans", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
     ("errors", "files", "language", "lexicon", "measures", "records", "sentences", "tables",
      "token_count", "tokens", "units"),
