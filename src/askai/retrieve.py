@@ -42,6 +42,7 @@ class Query:
     views: tuple[View, ...]  # the question's own terms, and those of its translation if it has one
     vector: Vector
     names: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = ()  # aliased, with all their forms
+    groups: tuple[tuple[str, ...], ...] = ()  # the same names as the aliases have them
 
     @property
     def terms(self) -> View:
@@ -76,6 +77,7 @@ class Retriever:
                 (mention.group[0], tuple(form for form in map(_form, mention.group) if form))
                 for mention in mentions
             ),
+            groups=tuple(mention.group for mention in mentions),
         )
 
     def _terms(self, text: str, mentions: Sequence[Mention]) -> View:
