@@ -2,6 +2,8 @@
 
     names = [
       ["iFLYTEK", "科大讯飞", "Iflytek"],
+    ]
+    places = [
       ["Nanjing", "南京", "Nankin", "Nankín"],
     ]
 
@@ -14,10 +16,12 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from askai.errors import CorpusError
 from askai.tokens import LATIN_LETTER, folded, is_han, tokens
 
+_KEYS = ("places", "names")
 _LATIN_LETTER = re.compile(LATIN_LETTER)
 
 
@@ -33,6 +37,7 @@ class Mention:
 @dataclass(frozen=True, slots=True)
 class Aliases:
     groups: tuple[tuple[str, ...], ...] = ()
+    places: frozenset[str] = frozenset()  # the first names of the groups that are places
 
     @classmethod
     def load(cls, path: Path) -> "Aliases":
@@ -43,9 +48,18 @@ class Aliases:
             return cls()
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise CorpusError(f"{path} cannot be read: {error}.") from error
-        if unknown := set(data) - {"names"}:
-            raise CorpusError(f"{path}: unknown key {min(unknown)!r}; expected names.")
-        return cls(_checked(path, data.get("names", [])))
+        if unknown := set(data) - set(_KEYS):
+            raise CorpusError(
+                f"{path}: unknown key {min(unknown)!r}; expected {' or '.join(_KEYS)}."
+            )
+        lists = {key: data.get(key, []) for key in _KEYS}
+        for key, groups in lists.items():
+            if not isinstance(groups, list):
+                raise CorpusError(
+                    f"{path}: {key} is {groups!r}; expected a list of lists of names."
+                )
+        groups = _checked(path, [group for key in _KEYS for group in lists[key]])
+        return cls(groups, frozenset(group[0] for group in lists["places"]))
 
     def mentions(self, text: str) -> list[Mention]:
         """The names of groups in a text, the longest first where two overlap, in order."""
@@ -55,7 +69,7 @@ class Aliases:
                 Mention(start, end, group)
                 for group in self.groups
                 for name in group
-                for start, end in _places(folded(name), plain)
+                for start, end in occurrences(folded(name), plain)
             ),
             key=lambda mention: (mention.start - mention.end, mention.start),
         )
@@ -66,7 +80,7 @@ class Aliases:
         return sorted(kept, key=lambda mention: mention.start)
 
 
-def _places(name: str, text: str) -> Iterator[tuple[int, int]]:
+def occurrences(name: str, text: str) -> Iterator[tuple[int, int]]:
     """Where a name stands as a whole word; a Han name also inside a run. Both are folded."""
     start = text.find(name)
     while start >= 0:
@@ -83,9 +97,7 @@ def _touches(outer: str, inner: str) -> bool:
     return bool(outer) and not is_han(inner) and bool(_LATIN_LETTER.match(outer))
 
 
-def _checked(path: Path, groups: object) -> tuple[tuple[str, ...], ...]:
-    if not isinstance(groups, list):
-        raise CorpusError(f"{path}: names is {groups!r}; expected a list of lists of names.")
+def _checked(path: Path, groups: Iterable[Any]) -> tuple[tuple[str, ...], ...]:
     seen: dict[str, Sequence[str]] = {}
     for group in groups:
         if not (isinstance(group, list) and len(group) > 1 and _are_names(group)):

@@ -4,21 +4,36 @@ import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from askai.asked import asks_place
 from askai.catalog import Catalog
 from askai.cite import citation
+from askai.conflicts import Stated, disagreeing
 from askai.errors import QuestionError
 from askai.evidence import EvidenceFinder
 from askai.gate import Gate, Verdict
-from askai.records import Abstention, Answer, Chunk, Citation, Evidence, Sentence, Skipped
+from askai.records import (
+    Abstention,
+    Answer,
+    Chunk,
+    Citation,
+    Conflict,
+    ConflictValue,
+    Evidence,
+    Hit,
+    Sentence,
+    Skipped,
+)
 from askai.refusals import refusal
 from askai.retrieve import Query, Retriever
 from askai.sentences import is_finished, joined
-from askai.tokens import tokens
+from askai.sub_questions import sub_questions
+from askai.tokens import folded, tokens
 from askai.writers import Drafted, Writer, printed
 
 LONGEST_QUESTION = 4000  # characters
+_SEARCHED = 20  # passages; what disagrees may stand further down
 _CLOSEST = 2  # citations that show what the documents do say
 # Format characters that reorder or hide text: a question is read as it is seen.
 _HIDDEN = frozenset("Cc Cf Cs Co Cn".split())  # noqa: SIM905  Unicode's own names
@@ -58,28 +73,63 @@ class Answerer:
     def ask(self, question: str, *, k: int = 10) -> Answer:
         """The answer, with the k best passages; raises QuestionError for what is no question."""
         clock = _Clock()
-        with clock("question"):
-            query = self.retriever.query(cleaned(question))
-        with clock("retrieve"):
-            hits = self.retriever.search(query, max(k, 10))
-        with clock("evidence"):
-            evidence = self.finder.find(query, hits)
-        with clock("gate"):
-            verdict = self.gate.judge(query, hits, evidence)
+        judged = self._judged(cleaned(question), clock, k)
+        judged, drafted = self._parts(judged, clock, k)
         with clock("write"):
-            drafted = self.writer.write(query, verdict.evidence) if verdict.evidence else []
+            stated = self._stated(judged)
+            if stated:
+                drafted = [(printed(one.unit), (one.unit,)) for one in stated]
             drafted = _once([self._whole(sentence) for sentence in drafted])
         sentences, citations = self._cited(drafted)
         return Answer(
             question=question,
-            language=query.language,
+            language=judged.query.language,
             sentences=sentences,
             citations=citations,
-            passages=tuple(hits[:k]),
-            abstention=None if drafted else self._abstention(query, verdict, evidence),
-            confidence=verdict.confidence,
+            passages=tuple(judged.hits[:k]),
+            abstention=None if drafted else self._abstention(judged),
+            confidence=judged.verdict.confidence,
+            conflicts=_conflicts(judged.query, stated, citations),
             timings_ms=clock.read(),
         )
+
+    def _judged(self, text: str, clock: "_Clock", k: int) -> "_Judged":
+        with clock("question"):
+            query = self.retriever.query(text)
+        with clock("retrieve"):
+            hits = self.retriever.search(query, max(k, _SEARCHED))
+        with clock("evidence"):
+            evidence = self.finder.find(query, hits)
+        with clock("gate"):
+            verdict = self.gate.judge(query, hits, evidence)
+        return _Judged(query, hits, evidence, verdict)
+
+    def _parts(self, whole: "_Judged", clock: "_Clock", k: int) -> tuple["_Judged", list[Drafted]]:
+        """A question of several questions is answered in all of its parts or not at all."""
+        texts = sub_questions(whole.query.text, whole.query.language)
+        if len(texts) == 1 or whole.verdict.reason == "missing":
+            return whole, self._drafted(whole)
+        parts = [self._judged(_with_names(text, whole.query), clock, k) for text in texts]
+        least = min(parts, key=lambda part: part.verdict.confidence)
+        confidence = min(whole.verdict.confidence, least.verdict.confidence)
+        if not least.verdict.evidence:
+            verdict = replace(least.verdict, confidence=confidence)
+            return replace(whole, verdict=verdict, evidence=least.evidence), []
+        verdict = replace(whole.verdict, confidence=least.verdict.confidence)
+        drafted = [sentence for part in parts for sentence in self._drafted(part)[:1]]
+        return replace(whole, verdict=verdict), drafted
+
+    def _drafted(self, judged: "_Judged") -> list[Drafted]:
+        evidence = judged.verdict.evidence
+        return self.writer.write(judged.query, evidence) if evidence else []
+
+    def _stated(self, judged: "_Judged") -> list[Stated]:
+        """The places that sources give for a thing whose place is asked for, if they differ."""
+        if not asks_place(judged.query.text) or judged.verdict.reason == "missing":
+            return []
+        aliases = self.retriever.aliases
+        things = [group for group in judged.query.groups if group[0] not in aliases.places]
+        return disagreeing(things[0], judged.hits, aliases) if len(things) == 1 else []
 
     def _cited(
         self, drafted: Sequence[Drafted]
@@ -116,16 +166,48 @@ class Answerer:
                 return joined(printed(last), text), (last, unit)
         return drafted
 
-    def _abstention(
-        self, query: Query, verdict: Verdict, evidence: Sequence[Evidence]
-    ) -> Abstention:
-        closest = tuple(self._citation(unit, n=n) for n, unit in enumerate(evidence[:_CLOSEST], 1))
+    def _abstention(self, judged: "_Judged") -> Abstention:
+        verdict = judged.verdict
+        closest = enumerate(judged.evidence[:_CLOSEST], 1)
         return Abstention(
-            reason=refusal(verdict.reason, verdict.missing, language=query.language),
-            missing=verdict.missing,
-            closest=closest,
+            reason=refusal(verdict.reason, verdict.missing, language=judged.query.language),
+            missing=verdict.missing if verdict.reason != "silent" else (),
+            closest=tuple(self._citation(unit, n=n) for n, unit in closest),
             unreadable=tuple(skip.path for skip in self.skipped),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A question, what was found for it, and what the gate says of that."""
+
+    query: Query
+    hits: list[Hit]
+    evidence: list[Evidence]
+    verdict: Verdict
+
+
+def _with_names(text: str, whole: Query) -> str:
+    """A part of a question, with the names that its other parts give."""
+    absent = [g[0] for g in whole.groups if not any(folded(name) in folded(text) for name in g)]
+    return f"{text} ({', '.join(dict.fromkeys(absent))})" if absent else text
+
+
+def _conflicts(
+    query: Query, stated: Sequence[Stated], citations: Sequence[Citation]
+) -> tuple[Conflict, ...]:
+    if not stated:
+        return ()
+    number = {(c.source.path, c.start): c.n for c in citations}
+    name = next(g[0] for g in query.groups if _names_unit(g, stated[0].unit))
+    values = (
+        ConflictValue(one.value, number[one.unit.chunk.path, one.unit.start]) for one in stated
+    )
+    return (Conflict(f"{name}: location", tuple(values)),)
+
+
+def _names_unit(group: Sequence[str], unit: Evidence) -> bool:
+    return any(folded(name) in folded(unit.quote) for name in group)
 
 
 class _Clock:
@@ -139,7 +221,8 @@ class _Clock:
     def __call__(self, stage: str) -> Iterator[None]:
         begin = time.perf_counter()
         yield
-        self._stages[stage] = (time.perf_counter() - begin) * 1000
+        spent = (time.perf_counter() - begin) * 1000
+        self._stages[stage] = self._stages.get(stage, 0.0) + spent
 
     def read(self) -> dict[str, float]:
         total = (time.perf_counter() - self._start) * 1000

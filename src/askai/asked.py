@@ -5,13 +5,22 @@ from typing import Literal
 
 from askai.tokens import folded
 
-Asked = Literal["quantity", "time"]
+Asked = Literal["quantity", "money", "time"]
 
 _QUANTITY = re.compile(
     r"\bhow (?:many|much)\b|\bwhat (?:percentage|proportion|share|number)\b"
     r"|\b(?:combien|quel(?:le)? (?:pourcentage|proportion|part|nombre))\b"
     r"|\bcuant[oa]s?\b|\bque (?:porcentaje|proporcion|parte|numero)\b"
     r"|多少|百分之几|有几|几(?:个|家|所|项|座|种|条|人)"
+)
+_MONEY = re.compile(
+    r"\b(?:how much (?:money|does \w+ cost|profit)|price|cost of|revenues?|turnover|profits?"
+    r"|valuation|market cap|chiffre d'affaires|prix|cout|benefices?|valorisation"
+    r"|cuesta|precio|ingresos|beneficios)\b"
+    r"|多少钱|营收|收入|估值|市值|利润|票价|价格|投入"
+)
+_CURRENCY = re.compile(
+    r"[$€¥£￥]|\b(?:yuan|rmb|renminbi|dollars?|dolares|euros?|usd)\b|元|美金", re.IGNORECASE
 )
 # "When" asks for a time where the question begins with it, and may not further on.
 _TIME = re.compile(
@@ -37,11 +46,27 @@ _MONTH = re.compile(
 )
 
 
+_PLACE = re.compile(
+    r"\bwhere\b|\b(?:which|what) (?:\w+ )?(?:city|cities|town)\b"
+    r"|\bheadquarter|\b(?:located|location|based|seat)\b"
+    r"|\bou\b|\bquelles? villes?\b|\bsiege\b|\bdonde\b|\b(?:que|cual) ciudad(?:es)?\b|\bsede\b"
+    r"|哪(?:个|座|些)?城市|在哪|哪里|哪儿|总部|位于|所在地"
+)
+
+
+def asks_place(question: str) -> bool:
+    """Whether a question asks where something is."""
+    return bool(_PLACE.search(folded(question)))
+
+
 def asked_for(question: str) -> Asked | None:
-    """ "quantity" for how many and how much, "time" for when; None where the words do not say."""
+    """ "quantity" for how many and how much, "money" for prices and the like, "time" for when; None
+    where the words do not say."""
     plain = folded(question).strip()
     if _TIME.search(plain):
         return "time"
+    if _MONEY.search(plain):
+        return "money"
     return "quantity" if _QUANTITY.search(plain) else None
 
 
@@ -50,6 +75,8 @@ def gives(text: str, asked: Asked | None) -> bool:
     plain = folded(text)
     if asked == "time":
         return bool(_YEAR.search(plain) or _MONTH.search(plain))
+    if asked == "money":
+        return bool(_CURRENCY.search(text) and re.search(r"\d", plain))
     if asked == "quantity":
         without_years = _YEAR.sub(" ", plain)
         return bool(re.search(r"\d", without_years) or _NUMBER_WORD.search(without_years))

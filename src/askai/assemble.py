@@ -7,6 +7,7 @@ from pathlib import Path
 
 from askai.aliases import Aliases
 from askai.answer import Answerer
+from askai.answerability import trained
 from askai.catalog import Catalog
 from askai.centring import centring_for
 from askai.corpus import ALIASES, Corpus
@@ -18,6 +19,7 @@ from askai.gate import Gate
 from askai.generations import Generation, Manifest, open_generation, read_skipped
 from askai.indexing import CATALOG, LEXICAL, UNITS, VECTORS, Recipe
 from askai.lexical import LEXICALS
+from askai.rerankers import RERANKERS
 from askai.retrieve import Retriever
 from askai.seams import load
 from askai.settings import Settings
@@ -133,8 +135,12 @@ def _retriever(
 def _answerer(generation: Generation, retriever: Retriever, settings: Settings) -> Answerer:
     return Answerer(
         retriever=retriever,
-        finder=EvidenceFinder(retriever.units, retriever.lexical),
-        gate=Gate(retriever.lexical),
+        finder=EvidenceFinder(
+            retriever.units,
+            retriever.lexical,
+            load("reranker", RERANKERS, settings.reranker)(),
+        ),
+        gate=Gate(retriever.lexical, trained()),
         writer=load("writer", WRITERS, settings.writer)(),
         catalog=retriever.catalog,
         skipped=tuple(read_skipped(generation.path)),

@@ -5,7 +5,6 @@ A document scores what its best passage scores (Dai and Callan 2019, arXiv:1905.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count, takewhile
 from statistics import fmean
 from typing import Any, Literal, get_args
 
@@ -14,8 +13,8 @@ import numpy as np
 
 from askai.beir import BeirQuery, id_of
 from askai.measures import Interval, Span, aurc, half_covered, interval, resamples
-from askai.records import Answer, Chunk, Hit
-from askai.retrieve import Retriever
+from askai.records import Answer, Chunk
+from askai.retrieve import Query, Retriever
 from askai.spans import SpanScores, best_span_scores
 
 Legs = Literal["both", "dense", "lexical"]
@@ -81,24 +80,17 @@ class Ranker:
         """As many of the best passages as it takes for so many documents, or all."""
         asked, k = self._retriever.query(text), _FIRST
         while True:
-            hits = self._retriever.search(asked, k)
-            found = self._ranked(hits)
-            if len(hits) < k or len({chunk.path for chunk, _ in found}) >= documents:
+            found = self._best(asked, k)
+            if len(found) < k or len({chunk.path for chunk, _ in found}) >= documents:
                 return found
             k *= 2
 
-    def _ranked(self, hits: Sequence[Hit]) -> list[Scored]:
-        """By a leg alone: its own ranking as far as it has no gap, where fusion left nothing out.
-
-        What it left out stands behind other hits, so that a deeper search closes the gap.
-        """
+    def _best(self, asked: Query, k: int) -> list[Scored]:
         if self._legs == "both":
-            return [(hit.chunk, hit.score) for hit in hits]
-        dense = self._legs == "dense"
-        by_rank = {hit.dense_rank if dense else hit.lexical_rank: hit for hit in hits}
-        whole = takewhile(lambda rank: rank in by_rank, count(1))
-        found = (by_rank[rank] for rank in whole)
-        return [(hit.chunk, hit.dense if dense else hit.lexical) for hit in found]
+            return [(hit.chunk, hit.score) for hit in self._retriever.search(asked, k)]
+        scored = self._retriever.leg(asked, k, name=self._legs)
+        chunks = self._retriever.catalog.chunks(i for i, _ in scored)
+        return [(chunks[i], score) for i, score in scored]
 
 
 def outcomes(

@@ -58,6 +58,9 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", metavar="NAME", help="Embedding model, see `askai models`."),
 ]
+NoRerankOption = Annotated[
+    bool, typer.Option("--no-rerank", help="Leave out the reranker, which reads English only.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -119,6 +122,7 @@ def ask(
     writer: Annotated[
         str | None, typer.Option("--writer", help="What words the answer [extractive].")
     ] = None,
+    no_rerank: NoRerankOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Answers a question with citations, or says that the documents do not answer it, and why.
@@ -128,7 +132,13 @@ def ask(
     `askai verify`.
     """
     settings = _settings(
-        context, corpus=corpus, index=index, model=model, passages=k, writer=writer
+        context,
+        corpus=corpus,
+        index=index,
+        model=model,
+        passages=k,
+        writer=writer,
+        reranker="none" if no_rerank else None,
     )
     from askai.answer import cleaned  # noqa: PLC0415
 

@@ -6,9 +6,11 @@ passage must hold them together. What is left is judged by how near the best uni
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
+from askai.answerability import Answerability, Held, features
 from askai.asked import asked_for, gives
 from askai.lexical import LexicalIndex
 from askai.records import Chunk, Evidence, Hit
@@ -35,16 +37,13 @@ _UBIQUITOUS_IDF = math.log(5)
 
 
 # What a unit loses when its passage holds none of the question's names.
-_ABSENT = 0.08
+_ABSENT = 0.16
 # A unit that gives a number, but is so much worse than the best one, gives another number.
-_ASIDE = 0.06
-# The least score of a first unit that holds a tenth of the question's terms, and of one that holds
-# none. Of the answerable questions of the development half all but one score .88 and more; with
-# these, 8 of 400 questions of xquad and of French public-service sheets are answered from the home
-# corpus, which says nothing of what they ask.
-_NEAR, _NEAREST, _SOME = 0.83, 0.88, 0.1
-# The step of score that is one unit of log-odds: it spreads the scores met over 0..1, no more.
-_CONFIDENCE_SCALE = 0.05
+_ASIDE = 0.12
+# What is left of the confidence where a name of the question is nowhere in the corpus.
+_UNKNOWN = 0.1
+
+Reason = Literal["", "missing", "apart", "silent", "quantity", "money", "time", "far"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,49 +59,60 @@ class Verdict:
     """`evidence` is empty when the gate is shut; `reason` says why."""
 
     evidence: tuple[Evidence, ...]
-    reason: str = ""  # "missing", "apart", "quantity", "time", "far"
+    reason: Reason = ""
     missing: tuple[str, ...] = ()
     confidence: float = 0.0  # 0..1, that the documents answer: also of a shut gate, for measuring
 
 
 @dataclass(frozen=True, slots=True)
+class Examined:
+    """A question held against the evidence, best first; `features` are those of the first unit."""
+
+    evidence: tuple[Evidence, ...]
+    features: dict[str, float]
+    unknown: tuple[str, ...]  # names and numbers that are nowhere in the corpus
+    apart: tuple[str, ...]  # those that the first unit's surroundings lack
+    held: tuple[str, ...]  # those that they have
+    given: bool  # whether the first unit gives the kind of thing that is asked for
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     lexical: LexicalIndex
+    model: Answerability
 
     def judge(self, query: Query, hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Verdict:
         """Keeps the evidence that fulfils the question's constraints, or says what is missing."""
-        return replace(self._judge(query, hits, evidence), confidence=_confidence(evidence))
+        if not evidence:
+            return Verdict((), "far")
+        found = self.examine(query, hits, evidence)
+        confidence = self.model.confidence(found.features)
+        if found.unknown:
+            return Verdict((), "missing", found.unknown, confidence * _UNKNOWN)
+        if confidence < self.model.threshold:
+            reason, names = _reason(query, found)
+            return Verdict((), reason, names, confidence)
+        return Verdict(found.evidence, confidence=confidence)
 
-    def _judge(self, query: Query, hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Verdict:
+    def examine(self, query: Query, hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Examined:
+        """Orders evidence that is not empty by how it fulfils the question's constraints."""
         constraints = self.constraints(query)
         top = [set(tokens(hit.chunk.embedded_text)) for hit in hits]
-        missing = [c for c in constraints if not self._is_known(c, top)]
-        if missing:
-            return Verdict((), "missing", tuple(c.text for c in missing))
-        if not evidence or not _is_near(evidence[0]):
-            return Verdict((), "far")
-        chunks = {hit.chunk.id: hit.chunk for hit in hits}
         telling = [c for c in constraints if self._is_telling(c)]
-        ranked = sorted(
-            (self._fulfilment(unit, chunks, telling) for unit in evidence),
-            key=lambda pair: -pair[0],
-        )
-        held = [unit for _, unit in ranked if _has_enough(unit, chunks, telling)]
-        if not held:
-            return Verdict((), "apart", tuple(c.text for c in telling))
+        chunks = {hit.chunk.id: hit.chunk for hit in hits}
+        ordered = sorted(evidence, key=lambda unit: -_fulfilment(unit, chunks, telling))
         asked = asked_for(query.text)
-        fulfilling = tuple(unit for unit in held if gives(unit.quote, asked))
-        if not fulfilling or (asked and fulfilling[0].score < held[0].score - _ASIDE):
-            return Verdict((), asked or "far")
-        return Verdict(fulfilling) if _is_near(fulfilling[0]) else Verdict((), "far")
-
-    def _fulfilment(
-        self, unit: Evidence, chunks: dict[str, Chunk], telling: Sequence[Constraint]
-    ) -> tuple[float, Evidence]:
-        """A unit's score less a little for each name that its passage does not hold."""
-        held = _surroundings(unit.chunk, chunks)
-        absent = sum(not _holds(held, c) for c in telling)
-        return unit.score - (_ABSENT * absent / len(telling) if telling else 0.0), unit
+        ordered = _preferred(ordered, lambda unit: _has_enough(unit, chunks, telling), math.inf)
+        ordered = _preferred(ordered, lambda unit: gives(unit.quote, asked), _ASIDE)
+        around = _surroundings(ordered[0].chunk, chunks)
+        return Examined(
+            evidence=tuple(ordered),
+            features=features(query, hits, ordered, _held(around, telling), self.lexical),
+            unknown=tuple(c.text for c in constraints if not self._is_known(c, top)),
+            apart=tuple(c.text for c in telling if not _holds(around, c)),
+            held=tuple(c.text for c in telling if _holds(around, c)),
+            given=gives(ordered[0].quote, asked),
+        )
 
     def constraints(self, query: Query) -> list[Constraint]:
         """The names and numbers of a question, each once."""
@@ -155,18 +165,39 @@ def _ways(token: str) -> list[str]:
     return [token, number[0]] if unit in _UNITS else [token]
 
 
-def _confidence(evidence: Sequence[Evidence]) -> float:
-    """0..1, rising with the best unit's score, .5 where its score alone just lets it through."""
-    if not evidence:
-        return 0.0
-    best = max(unit.score for unit in evidence)
-    return 1 / (1 + math.exp(min((_NEAREST - best) / _CONFIDENCE_SCALE, 700.0)))
+def _reason(query: Query, found: Examined) -> tuple[Reason, tuple[str, ...]]:
+    """What a refusal gives as its reason, and the names in it: the first thing that is amiss."""
+    if found.apart:
+        return "apart", found.apart
+    asked = asked_for(query.text)
+    if asked and not found.given:
+        return asked, ()
+    return ("silent", found.held) if found.held else ("far", ())
 
 
-def _is_near(unit: Evidence) -> bool:
-    """The fewer words a unit shares with the question, the nearer its meaning must be."""
-    share = min(unit.coverage, _SOME) / _SOME
-    return unit.score >= _NEAREST + (_NEAR - _NEAREST) * share
+def _fulfilment(unit: Evidence, chunks: dict[str, Chunk], telling: Sequence[Constraint]) -> float:
+    """A unit's score less a little for each name that its passage does not hold."""
+    if not telling:
+        return unit.score
+    held = _surroundings(unit.chunk, chunks)
+    return unit.score - _ABSENT * sum(not _holds(held, c) for c in telling) / len(telling)
+
+
+def _preferred(
+    units: list[Evidence], fits: Callable[[Evidence], bool], slack: float
+) -> list[Evidence]:
+    """The units that fit, unless none does or the best of them is too far behind."""
+    fitting = [unit for unit in units if fits(unit)]
+    if not fitting or fitting[0].score < units[0].score - slack:
+        return units
+    return fitting
+
+
+def _held(around: set[str], telling: Sequence[Constraint]) -> Held:
+    numbers = [_holds(around, c) for c in telling if c.text[0].isdigit()]
+    names = [_holds(around, c) for c in telling if not c.text[0].isdigit()]
+    shares = (sum(found) / len(found) if found else 1.0 for found in (names, numbers))
+    return Held(*shares)
 
 
 def _spelled(question: str, language: str) -> list[str]:

@@ -120,6 +120,7 @@ class Evidence:
     score: float
     dense: float = 0.0  # cosine of question and unit
     coverage: float = 0.0  # IDF-weighted share of the question's terms that the unit holds, 0..1
+    rerank: float | None = None  # the reranker's logit; None: not asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,18 @@ _REFUSALS = {
         "fr": "Pas dans ces documents : ce qui s’en approche le plus ne donne pas ce nombre.",
         "es": "No está en estos documentos: lo más cercano no da ese número.",
     },
+    "money": {
+        "en": "Not in these documents: what comes closest gives no such sum.",
+        "zh": "这些文件没有答案：最接近的内容没有给出这个金额。",
+        "fr": "Pas dans ces documents : ce qui s’en approche le plus ne donne pas cette somme.",
+        "es": "No está en estos documentos: lo más cercano no da esa suma.",
+    },
+    "silent": {
+        "en": "Not in these documents: they speak of {names}, but not of what is asked.",
+        "zh": "这些文件没有答案：文件谈到了{names}，但没有谈到所问的内容。",
+        "fr": "Pas dans ces documents : ils parlent de {names}, mais pas de ce qui est demandé.",
+        "es": "No está en estos documentos: hablan de {names}, pero no de lo que se pregunta.",
+    },
     "time": {
         "en": "Not in these documents: what comes closest gives no such date.",
         "zh": "这些文件没有答案：最接近的内容没有给出这个时间。",

@@ -27,6 +27,7 @@ class Settings:
     model: str = "multilingual-e5-small"  # of the embedder
     store: str = "faiss"
     lexical: str = "bm25"
+    reranker: str = "ms-marco-MiniLM-L-12-v2"  # or "none"
     writer: str = "extractive"
     passages: int = 10  # printed by `search`, and given with an answer
     chunk_tokens: int = 256  # the most a passage holds, counted by tiktoken

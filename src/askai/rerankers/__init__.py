@@ -7,7 +7,6 @@ RERANKERS = {
     "none": "askai.rerankers.none:NoReranker",
     "ms-marco-MiniLM-L-12-v2": "askai.rerankers.packaged_minilm:reranker",
 }
-DEFAULT = "ms-marco-MiniLM-L-12-v2"
 
 
 class Reranker(Protocol):

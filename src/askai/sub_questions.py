@@ -1,0 +1,32 @@
+"""The questions of a question that asks several things: "Where is X, and how many …?"."""
+
+import re
+
+_ASKING = {
+    "en": r"what|which|who|when|where|why|how|(?:in|at|to|for|by|of|from) (?:what|which|whom)",
+    "fr": r"combien|qu[ei]l?(?:le)?s?|quand|où|pourquoi|comment"
+    r"|(?:à|dans|de|en|pour) quel(?:le)?s?",
+    "es": r"cuánt[oa]s?|cuál(?:es)?|qué|quién(?:es)?|cuándo|dónde|cómo|por qué"
+    r"|(?:a|en|de|con) qué",
+}
+_AND = {"en": "and", "fr": "et", "es": "y"}
+_ASKS = {code: re.compile(rf"\b(?:{asking})\b", re.IGNORECASE) for code, asking in _ASKING.items()}
+_ASKS_HAN = re.compile("什么|哪|谁|多少|几|如何|怎|为何|何时")
+_NEXT = {
+    code: re.compile(
+        rf"[,;]?\s+{_AND[code]}\s+(?=(?:{asking})\b)|[?？;]\s+¿?(?=(?:{asking})\b)", re.IGNORECASE
+    )
+    for code, asking in _ASKING.items()
+}
+_NEXT_HAN = re.compile(rf"[？?；;，,]\s*(?=[^？?，,]*(?:{_ASKS_HAN.pattern}))")
+_SHORTEST = 6  # characters of a question
+
+
+def sub_questions(question: str, language: str) -> tuple[str, ...]:
+    """The parts of a question that asks several things; itself alone where it asks one."""
+    han = language == "zh"
+    following = _NEXT_HAN if han else _NEXT.get(language, _NEXT["en"])
+    asks = _ASKS_HAN if han else _ASKS.get(language, _ASKS["en"])
+    parts = tuple(part.strip() for part in following.split(question) if part.strip())
+    whole = len(parts) < 2 or any(len(p) < _SHORTEST or not asks.search(p) for p in parts)
+    return (question,) if whole else parts
