@@ -12,16 +12,19 @@ SOURCE = Path(__file__).parent.parent / "src"
 # A folder stands for the modules in it.
 LAYERS = (
     ("__main__", "cli"),
+    ("bench_report",),
     ("assemble", "output", "render", "report", "scoreboard"),
-    ("answer", "baseline", "compare", "evaluate", "indexing", "verify"),
-    ("aliases", "asked", "catalog", "changes", "chunking", "cite", "corpus", "evidence", "gate",
-     "generations", "gold", "judge", "refusals", "retrieve", "settings", "writers"),
-    ("embedders", "lexical", "readers", "seams", "stores"),
-    ("errors", "files", "language", "measures", "records", "sentences", "tables",
-     "token_count", "tokens"),
+    ("bench_index",),
+    ("answer", "baseline", "bench", "compare", "evaluate", "indexing", "verify"),
+    ("aliases", "asked", "beir", "catalog", "centring", "changes", "chunking", "cite", "corpus",
+     "evidence", "gate", "generations", "gold", "judge", "refusals", "retrieve", "settings",
+     "spans", "writers"),
+    ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
+    ("errors", "files", "language", "lexicon", "measures", "records", "sentences", "tables",
+     "token_count", "tokens", "units"),
 )  # fmt: skip
-PARTS = {"answer", "catalog", "corpus", "embedders", "evidence", "gate", "generations", "indexing",
-         "lexical", "retrieve", "stores", "writers"}  # fmt: skip
+PARTS = {"answer", "catalog", "centring", "corpus", "embedders", "evidence", "gate", "generations",
+         "indexing", "lexical", "rerankers", "retrieve", "stores", "writers"}  # fmt: skip
 
 
 def modules():
