@@ -3,16 +3,28 @@
 from dataclasses import replace
 
 from askai.aliases import Aliases
+from askai.answerability import Answerability
 from askai.catalog import Catalog, CatalogWriter
 from askai.centring import Centring
 from askai.embedders.hashing import HashingEmbedder
 from askai.evidence import EvidenceFinder
 from askai.lexical.bm25 import BM25Index
 from askai.records import Chunk, Document, Evidence, Hit, Source
+from askai.rerankers.none import NoReranker
 from askai.retrieve import Retriever
 from askai.stores.exact import ExactStore
 from askai.tokens import content_tokens
 from askai.units import unit_texts
+
+# A gate to compute by hand: open from a score of .9, or from 1.8 without any name that is asked
+# for; and never without the number, or the kind of thing, that is asked for.
+BY_HAND = Answerability(
+    weights={"score": 10.0, "names": 9.0, "numbers": 20.0, "asked": 20.0},
+    means={"score": 0.9, "names": 1.0, "numbers": 1.0, "asked": 1.0},
+    scales={"score": 1.0, "names": 1.0, "numbers": 1.0, "asked": 1.0},
+    bias=0.0,
+    threshold=0.5,
+)
 
 
 def passage(id_, text, **more):
@@ -45,7 +57,7 @@ def words(folder, chunks):
     return BM25Index.build(folder / "words", pairs)
 
 
-def retriever(folder, chunks, *, embedder=None, groups=()):
+def retriever(folder, chunks, *, embedder=None, groups=(), places=()):
     """A retriever over these passages, which also can find evidence: (retriever, finder)."""
     embedder = embedder or HashingEmbedder()
     with CatalogWriter(folder / "catalog.sqlite") as writer:
@@ -66,9 +78,9 @@ def retriever(folder, chunks, *, embedder=None, groups=()):
         lexical=lexical,
         embedder=embedder,
         centring=Centring(),
-        aliases=Aliases(tuple(groups)),
+        aliases=Aliases((*places, *groups), frozenset(place[0] for place in places)),
     )
-    return found, EvidenceFinder(units, lexical)
+    return found, EvidenceFinder(units, lexical, NoReranker())
 
 
 def hit(chunk, rank=1, score=0.9):
@@ -76,7 +88,7 @@ def hit(chunk, rank=1, score=0.9):
 
 
 def unit(chunk, score=2.0, coverage=1.0, n=0):
-    """The n-th unit of a passage; with such a score and coverage no threshold speaks against it."""
+    """The n-th unit of a passage; with such a score and coverage the gate made by hand is open."""
     start, end = chunk.units[n]
     quote = chunk.text[start - chunk.start : end - chunk.start]
     return Evidence(chunk, start, end, quote, score, score, coverage)
