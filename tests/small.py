@@ -9,6 +9,7 @@ from askai.embedders.hashing import HashingEmbedder
 from askai.evidence import EvidenceFinder
 from askai.lexical.bm25 import BM25Index
 from askai.records import Chunk, Document, Evidence, Hit, Source
+from askai.rerankers.none import NoReranker
 from askai.retrieve import Retriever
 from askai.stores.exact import ExactStore
 from askai.tokens import content_tokens
@@ -68,7 +69,7 @@ def retriever(folder, chunks, *, embedder=None, groups=()):
         centring=Centring(),
         aliases=Aliases(tuple(groups)),
     )
-    return found, EvidenceFinder(units, lexical)
+    return found, EvidenceFinder(units, lexical, NoReranker())
 
 
 def hit(chunk, rank=1, score=0.9):

@@ -16,15 +16,16 @@ LAYERS = (
     ("assemble", "output", "render", "report", "scoreboard"),
     ("bench_index",),
     ("answer", "baseline", "bench", "compare", "evaluate", "indexing", "verify"),
-    ("aliases", "asked", "beir", "catalog", "centring", "changes", "chunking", "cite", "corpus",
-     "evidence", "gate", "generations", "gold", "judge", "refusals", "retrieve", "settings",
-     "spans", "writers"),
+    ("aliases", "answerability", "asked", "beir", "catalog", "centring", "changes", "chunking",
+     "cite", "conflicts", "corpus", "evidence", "gate", "generations", "gold", "judge", "refusals",
+     "retrieve", "settings", "spans", "sub_questions", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
     ("errors", "files", "language", "lexicon", "measures", "records", "sentences", "tables",
      "token_count", "tokens", "units"),
 )  # fmt: skip
-PARTS = {"answer", "catalog", "centring", "corpus", "embedders", "evidence", "gate", "generations",
-         "indexing", "lexical", "rerankers", "retrieve", "stores", "writers"}  # fmt: skip
+PARTS = {"answer", "answerability", "catalog", "centring", "conflicts", "corpus", "embedders",
+         "evidence", "gate", "generations", "indexing", "lexical", "rerankers", "retrieve",
+         "stores", "writers"}  # fmt: skip
 
 
 def modules():
