@@ -4,13 +4,16 @@ from dataclasses import replace
 
 from askai.aliases import Aliases
 from askai.catalog import Catalog, CatalogWriter
+from askai.centring import Centring
 from askai.embedders.hashing import HashingEmbedder
-from askai.evidence import EvidenceFinder, unit_texts
+from askai.evidence import EvidenceFinder
 from askai.lexical.bm25 import BM25Index
 from askai.records import Chunk, Document, Evidence, Hit, Source
+from askai.rerankers.none import NoReranker
 from askai.retrieve import Retriever
 from askai.stores.exact import ExactStore
 from askai.tokens import content_tokens
+from askai.units import unit_texts
 
 
 def passage(id_, text, **more):
@@ -57,8 +60,16 @@ def retriever(folder, chunks, *, embedder=None, groups=()):
     units.add([i for i, _ in pairs], embedder.embed_passages([text for _, text in pairs]))
     lexical = words(folder, chunks)
     catalog = Catalog.open(folder / "catalog.sqlite")
-    found = Retriever(catalog, store, lexical, embedder, Aliases(tuple(groups)))
-    return found, EvidenceFinder(units, lexical)
+    found = Retriever(
+        catalog=catalog,
+        store=store,
+        units=units,
+        lexical=lexical,
+        embedder=embedder,
+        centring=Centring(),
+        aliases=Aliases(tuple(groups)),
+    )
+    return found, EvidenceFinder(units, lexical, NoReranker())
 
 
 def hit(chunk, rank=1, score=0.9):

@@ -17,8 +17,8 @@ FAR = ITEM | {
     "kind": "far", "question": "Who is the mayor of Shanghai?", "answers": [], "evidence": [],
     "unanswerable": "Shanghai is not in the documents.",
 }  # fmt: skip
-HARBIN = ITEM | {  # always refused
-    "question": "What is Harbin known for?", "answers": ["# Harbin"],
+HARBIN = ITEM | {  # always refused: no document has the name
+    "question": "What is Heilongjiang known for?", "answers": ["# Harbin"],
     "evidence": [{"source": "b.md", "quote": "# Harbin"}],
 }  # fmt: skip
 

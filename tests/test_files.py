@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from askai.files import cache_dir, sha256_of, stamped_sha256, write_durably
+from askai.errors import UsageError
+from askai.files import cache_dir, replacing, sha256_of, stamped_sha256, write_durably
 
 OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-4
 
@@ -78,3 +79,42 @@ def test_the_cache_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch) -
     assert cache_dir() == Path("/somewhere")
     monkeypatch.setenv("ASKAI_CACHE", "")
     assert cache_dir().name == "askai"
+
+
+# --- a file that takes the place of another ---------------------------------------------------
+
+
+def test_a_file_takes_its_place_at_the_end(tmp_path):
+    path = tmp_path / "out"
+    path.write_text("old")
+    with replacing(path) as file:
+        file.write("南京\r\n")
+        assert path.read_text() == "old"
+    assert path.read_bytes() == "南京\r\n".encode()
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def write_half(path):
+    with replacing(path) as file:
+        file.write("new")
+        file.flush()
+        raise KeyboardInterrupt
+
+
+def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "out"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        write_half(path)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("out", "old")]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [(".", "is no file; name one"), ("no/out", "cannot be written: No such file"),
+     ("x" * 300, "cannot be written: File name too long")],
+    ids=["folder", "no folder", "a long name"],
+)  # fmt: skip
+def test_what_cannot_be_written_is_told_at_once(tmp_path, name, says):
+    with pytest.raises(UsageError, match=says), replacing(tmp_path / name):
+        pytest.fail("it began to write")

@@ -164,9 +164,10 @@ def test_an_index_made_with_another_model_is_named_and_rebuilt(indexed):
     indexed.answers()
 
 
-def test_an_index_of_other_words_is_named_and_rebuilt(indexed):
+@pytest.mark.parametrize("key", ["tokens", "centring"])
+def test_an_index_of_other_words_or_vectors_is_named_and_rebuilt(indexed, key):
     manifest = json.loads((indexed.generation / "manifest.json").read_bytes())
-    forge(indexed, manifest["settings"] | {"tokens": "0"})
+    forge(indexed, manifest["settings"] | {key: "0"})
     indexed.fails("ask", QUESTION, says="was made by another version of askai (0.1.0). Run `askai")
     assert indexed.run("index", "--json").json["built"]
     indexed.answers()

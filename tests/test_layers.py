@@ -12,16 +12,20 @@ SOURCE = Path(__file__).parent.parent / "src"
 # A folder stands for the modules in it.
 LAYERS = (
     ("__main__", "cli"),
+    ("bench_report",),
     ("assemble", "output", "render", "report", "scoreboard"),
-    ("answer", "baseline", "compare", "evaluate", "indexing", "verify"),
-    ("aliases", "asked", "catalog", "changes", "chunking", "cite", "corpus", "evidence", "gate",
-     "generations", "gold", "judge", "refusals", "retrieve", "settings", "writers"),
-    ("embedders", "lexical", "readers", "seams", "stores"),
-    ("errors", "files", "language", "measures", "records", "sentences", "tables",
-     "token_count", "tokens"),
+    ("bench_index",),
+    ("answer", "baseline", "bench", "compare", "evaluate", "indexing", "verify"),
+    ("aliases", "answerability", "asked", "beir", "catalog", "centring", "changes", "chunking",
+     "cite", "conflicts", "corpus", "evidence", "gate", "generations", "gold", "judge", "refusals",
+     "retrieve", "settings", "spans", "sub_questions", "writers"),
+    ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
+    ("errors", "files", "language", "lexicon", "measures", "records", "sentences", "tables",
+     "token_count", "tokens", "units"),
 )  # fmt: skip
-PARTS = {"answer", "catalog", "corpus", "embedders", "evidence", "gate", "generations", "indexing",
-         "lexical", "retrieve", "stores", "writers"}  # fmt: skip
+PARTS = {"answer", "answerability", "catalog", "centring", "conflicts", "corpus", "embedders",
+         "evidence", "gate", "generations", "indexing", "lexical", "rerankers", "retrieve",
+         "stores", "writers"}  # fmt: skip
 
 
 def modules():

@@ -9,13 +9,18 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from askai import output
+from askai import bench_report, output
 from askai.assemble import open_askai, open_corpus, recipe
+from askai.beir import BeirQuery, Bench
+from askai.bench import MEASURES as BENCH_MEASURES
+from askai.bench import Outcome
+from askai.bench_report import BenchRun, How
 from askai.changes import Changes, changes_since
 from askai.cite import Context, show, shown_path
 from askai.embedders.models import ModelInfo, available
 from askai.generations import Counts, Manifest, read_manifest
 from askai.indexing import IndexReport, build
+from askai.measures import Span
 from askai.records import (
     Abstention,
     Answer,
@@ -29,10 +34,11 @@ from askai.records import (
     Source,
 )
 from askai.settings import Settings
+from askai.spans import SpanScores
 from askai.verify import CitationProof, SentenceProof, Verification, verify
 
 REPOSITORY = Path(__file__).parent.parent
-NAMES = ("answer", "passages", "context", "verification", "index", "status", "models")
+NAMES = ("answer", "passages", "context", "verification", "index", "status", "models", "beir")
 SCHEMAS = {
     name: json.loads((resources.files("askai") / f"schemas/{name}.json").read_text("utf-8"))
     for name in NAMES
@@ -184,6 +190,20 @@ UNPROVED = Verification(
     detail="its answer is not its sentences",
 )
 PROVED_ABSTENTION = Verification("?", "abstained", (), ())
+
+
+def bench_run(*outcomes, limit=None, built=True):
+    bench = Bench(Path("bench"), tuple(o.query for o in outcomes), 2, 3, 1, SHA, 99, 0)
+    report = IndexReport(GENERATION, built, 3, 4, (), {}, 1.25)
+    how = How("cache", "both", 5, limit)
+    return bench_report.to_dict(BenchRun(bench, how, report, "hashing", outcomes, 0.5))
+
+
+JUDGED = BeirQuery("q1", "?", answerable=True, relevant={"a": 1}, spans=((Span("a", 0, 1),),))
+UNJUDGED = BeirQuery("q2", "?", answerable=False, relevant={})
+FOUND = Outcome(JUDGED, dict.fromkeys(BENCH_MEASURES, 0.5), SpanScores(1, 0.25, 0.25))
+ASKED = replace(FOUND, answered=True, right=False, would_err=True, confidence=0.75, cosine=0.9)
+REFUSED = Outcome(UNJUDGED, answered=False, would_err=True, confidence=0.25, cosine=-0.5)
 MADE = [
     ("answer", "answered", answer_object(ANSWERED)),
     ("answer", "answered-bare", answer_object(replace(ANSWERED, conflicts=(), passages=()))),
@@ -207,6 +227,9 @@ MADE = [
         "bare",
         output.models_object([replace(MODEL, dim=None, languages=(), licence="", note="")]),
     ),
+    ("beir", "retrieval", bench_run(FOUND, limit=1)),
+    ("beir", "answers", bench_run(ASKED, REFUSED, built=False)),
+    ("beir", "unanswerable", bench_run(REFUSED)),
 ]  # fmt: skip
 made = pytest.mark.parametrize(
     ("name", "value"), [(n, v) for n, _, v in MADE], ids=[f"{n}-{i}" for n, i, _ in MADE]
@@ -250,7 +273,10 @@ def test_a_schema_is_valid_and_says_what_it_is(name):
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
     assert schema["$id"] == schema["properties"]["schema"]["const"] == f"askai.{name}/1"
-    command = {"context": "show", "passages": "search", "answer": "ask", "verification": "verify"}
+    command = {
+        "context": "show", "passages": "search", "answer": "ask", "verification": "verify",
+        "beir": "eval --beir DIR",
+    }  # fmt: skip
     assert f"`askai {command.get(name, name)} --json` prints" in schema["title"]
 
 
@@ -318,6 +344,7 @@ MAY_BE_NULL = {
     "index": set(),
     "status": set(),
     "models": {"dim"},
+    "beir": {"limit", "measures", "spans", "aurc", "right"},
 }  # fmt: skip
 
 
@@ -331,7 +358,7 @@ def test_only_what_may_be_unknown_may_be_null(name, value):
             inner = inner[key]
         nothing = changed(value, path, lambda d, key: d.update({key: None}))
         known = path[-1] in MAY_BE_NULL[name] and "scores" not in path and len(path) > 1
-        top = name == "context" and path[-1] in MAY_BE_NULL[name]
+        top = (name == "context" and path[-1] in MAY_BE_NULL[name]) or path == ("answers",)
         reranked = path[-2:] == ("scores", "rerank")
         assert (problems(name, nothing) == []) == (known or top or reranked or inner is None), path
 
@@ -354,6 +381,9 @@ CONTRADICTIONS = [
     ("status", {"up_to_date": False}, "current"),
     ("index", {"generation": "../elsewhere"}, "built"),
     ("index", {"documents": 0}, "built"),
+    ("beir", {"legs": "sparse"}, "retrieval"),
+    ("beir", {"items": []}, "retrieval"),
+    ("beir", {"documents": 0}, "retrieval"),
 ]
 
 

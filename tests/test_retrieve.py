@@ -1,11 +1,15 @@
 """Two legs, fused: by vectors that the test states, and by words."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from askai.retrieve import LANGUAGE_GAP, LEXICAL_WEIGHT, gap
+from askai.aliases import Aliases
+from askai.centring import Centring
+from askai.embedders.hashing import HashingEmbedder
+from askai.retrieve import LEXICAL_WEIGHT
 from small import filler, passage, passages, retriever
 
 IFLYTEK = ("iFLYTEK", "科大讯飞", "Iflytek Co")
@@ -54,7 +58,12 @@ def ids(hits):
 
 
 def test_the_score_is_the_cosine_and_a_share_of_the_words(search):
-    chunks = passages(both="chips of Hefei", meaning="chips", word="Hefei", none="paris")
+    chunks = passages(
+        both="The chips are of Hefei.",
+        meaning="The chips are small.",
+        word="Hefei is a city.",
+        none="Paris is a city.",
+    )
     hits = {hit.chunk.id: hit for hit in search(chunks, "Hefei chips")}
     # The question is (1, 0, .1); so is a passage with chips. One without is (0, 0, 1).
     near, far = 1.0, 0.1 / math.hypot(1, 0.1)
@@ -78,13 +87,11 @@ def test_ranks_of_each_leg_and_of_both(search):
 
 
 def test_the_lexical_leg_says_nothing_when_it_matches_nothing(search):
-    chunks = passages(a="chips", b="robots", c="paris")
-    hits = search(chunks, "芯片 zzz")
+    chunks = passages(a="The chips are new.", b="The robots are new.", c="Paris is old.")
+    hits = search(chunks, "superchips zzz")
     assert ids(hits) == ["a", "c", "b"]
     assert {(hit.lexical, hit.lexical_rank) for hit in hits} == {(0.0, None)}
-    assert [hit.score for hit in hits] == pytest.approx(
-        [hit.dense + LANGUAGE_GAP for hit in hits]  # the question is Chinese, the passages English
-    )
+    assert [hit.score for hit in hits] == [hit.dense for hit in hits]
 
 
 def test_a_question_of_words_of_asking_alone_has_no_lexical_leg(search):
@@ -133,32 +140,154 @@ def test_a_hundred_passages_when_a_hundred_are_asked_for(search):
 # --- languages --------------------------------------------------------------------------------
 
 
+# --- sentences --------------------------------------------------------------------------------
+
+
+def two(id_, first, second):
+    """A passage of two sentences."""
+    text = f"{first} {second}"
+    middle = len(first)
+    return passage(id_, text, units=((0, middle), (middle + 1, len(text))))
+
+
+def test_the_vector_of_a_sentence_lifts_its_passage(search):
+    """By half of what it is nearer than the passage."""
+    chunks = [two("mixed", "Many chips are made.", "The robots robots walk."), *filler(2)]
+    hit = search(chunks, "chips")[0]
+    asked, whole, sentence = (vector(*counts) for counts in ((1, 0), (1, 2), (1, 0)))
+    assert hit.chunk.id == "mixed"
+    assert sentence @ asked > whole @ asked
+    assert hit.dense == pytest.approx((whole @ asked + sentence @ asked) / 2, abs=1e-6)
+
+
+def test_a_sentence_lowers_nothing(search):
+    """Where the passage says it in two sentences together, it is as near as it is."""
+    chunks = [two("both", "Many chips are made.", "The robots walk."), *filler(2)]
+    [hit, *_] = search(chunks, "chips robots")
+    assert hit.dense == pytest.approx(1, abs=1e-6)
+
+
+def test_a_passage_is_found_by_its_sentence_behind_any_number_of_near_passages(search):
+    chunks = [passage(f"n{i:03}", "The chips robots robots walk.") for i in range(120)]
+    chunks.append(two("deep", "Many chips are made.", "The robots robots robots walk."))
+    asked, near, deep = (vector(*counts) for counts in ((1, 0), (1, 2), (1, 3)))
+    assert near @ asked > deep @ asked
+    first = search(chunks, "Where are chips?")[0]
+    assert first.dense == pytest.approx((1 + deep @ asked) / 2, abs=1e-6)
+    assert (first.chunk.id, first.dense_rank) == ("deep", 1)
+
+
+def vector(chips, robots):
+    """Of a text with so many chips and robots."""
+    return np.array([chips, robots, 0.1]) / np.linalg.norm([chips, robots, 0.1])
+
+
 @pytest.mark.parametrize(
-    ("question", "first"), [("chips where", "zh"), ("芯片在哪里", "en")], ids=["en-asks", "zh-asks"]
+    "text",
+    ["https://example.org/chips", "<https://chips.example.org> chips", "Follow chips", "Chips:"],
+    ids=["address", "address-and-more", "button", "label"],
 )
-def test_what_is_in_another_language_is_given_something_back(search, question, first):
-    """Between passages that are equally near, the one in the other language comes first."""
+def test_a_passage_that_says_nothing_is_behind_those_that_do(search, text):
+    chunks = passages(a=text, b="Paris and robots are old cities, it is said.")
+    hits = {hit.chunk.id: hit for hit in search(chunks, "chipsets of Rome")}
+    assert hits["a"].score == pytest.approx(hits["a"].dense - 0.2)
+    assert hits["b"].score == hits["b"].dense
+    assert hits["a"].dense > hits["b"].dense
+
+
+def test_a_row_always_says_something(search):
+    [hit] = search([passage("row", "chips", kind="table_row", header=("what",))], "zzz")
+    assert hit.score == hit.dense
+
+
+# --- languages --------------------------------------------------------------------------------
+
+CENTRING = Centring(
+    passage_means={"en": np.array([0, 0, 0.9], dtype=np.float32)},
+    query_means={
+        "en": np.array([0, 0.8, 0], dtype=np.float32),
+        "zh": np.array([0.8, 0, 0], dtype=np.float32),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "off"),
+    [("Where are the chips?", "en", [0, 0.4, 0]), ("芯片在哪里？", "zh", [0.4, 0, 0])],
+)
+def test_a_question_is_centred_by_its_language(tmp_path, question, language, off):
+    plain, _ = retriever(tmp_path, passages(a="chips"), embedder=Axes())
+    seen = replace(plain, centring=CENTRING).query(question)
+    plain.catalog.close()
+    wanted = vector(1, 0) - off
+    assert seen.language == language
+    assert seen.vector == pytest.approx(wanted / np.linalg.norm(wanted), abs=1e-6)
+
+
+PLAN = "The android plan of Hefei names three goals for its industry."
+
+
+def test_a_chinese_question_finds_an_english_passage_by_its_translation(search):
+    """By words alone: these vectors know no meanings."""
+    chunks = [*filler(30), *passages(plan=PLAN, other="The robots of Hefei are sold in Paris.")]
+    first, *others = search(chunks, "机器人计划有哪些目标？", embedder=HashingEmbedder())
+    assert (first.chunk.id, first.lexical_rank) == ("plan", 1)
+    assert first.lexical > 2 * max(hit.lexical for hit in others)
+
+
+def test_a_chinese_question_is_seen_in_both_languages(query):
+    seen = query("机器人的计划在哪里？", "A plan for robots")
+    assert seen.views == (
+        (("机器",), ("器人",), ("计划",)),
+        (("robot", "android"), ("plan", "project", "program", "map")),
+    )
+
+
+def test_a_name_and_latin_words_are_in_the_translation_too(query):
+    seen = query("南京的AI企业是哪些？", "Nanjing is old", "南京很古老", "AI firms")
+    [own, translated] = seen.views
+    assert own == (("南京", "nanj"), ("ai",), ("企业",))
+    assert set(translated) == {
+        ("nanj", "南京"), ("ai",), ("compani", "firm", "enterpris", "corpor"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Where are the robots?", "谁在哪里？", "格里吉", "Où est 科大讯飞 ?"],
+    ids=["english", "only-asking", "in-no-dictionary", "an-aliased-name"],
+)
+def test_what_cannot_be_translated_is_seen_once(query, question):
+    assert len(query(question, "Hefei").views) == 1
+
+
+def test_the_better_of_two_views_counts(tmp_path):
+    """And not their sum: a passage in one language is as good as one in the other."""
     chunks = [
-        passage("zh", "chips 芯片", language="zh"),
-        passage("en", "chips 芯片", language="en"),
-        passage("unknown", "chips 芯片", language=None),
+        *passages(en="A plan for robots is here.", zh="机器人计划", half="A plan is here."),
+        *filler(20),
     ]
-    hits = search(chunks, question)
-    by_id = {hit.chunk.id: hit.score for hit in hits}
-    assert hits[0].chunk.id == first
-    other = {"zh": "en", "en": "zh"}[first]
-    assert by_id[first] - by_id[other] == pytest.approx(LANGUAGE_GAP)
-    assert by_id["unknown"] == pytest.approx(by_id[other])
+    found, _ = retriever(tmp_path, chunks)
+    query = found.query("机器人计划")
+    hits = {hit.chunk.id: hit for hit in found.search(query, 50)}
+    shares = [
+        {id_: score / found.lexical.ceiling(view) for id_, score in found.lexical.search(view, 50)}
+        for view in query.views
+    ]
+    found.catalog.close()
+    assert [sorted(share) for share in shares] == [["zh"], ["en", "half"]]
+    for id_, hit in hits.items():
+        wanted = max(share.get(id_, 0) for share in shares)
+        assert hit.lexical == pytest.approx(wanted, abs=1e-6)
+    ranks = {id_: hit.lexical_rank for id_, hit in hits.items() if hit.lexical}
+    assert ranks["half"] == 3
+    assert sorted(ranks.values()) == [1, 2, 3]
 
 
-def test_the_gap_is_for_another_known_language(tmp_path):
-    finder, _ = retriever(tmp_path, passages(a="chips"))
-    query = finder.query("Where are the chips made?")
-    finder.catalog.close()
-    assert query.language == "en"
-    assert [gap(query, spoken) for spoken in ("en", None, "zh", "fr")] == [
-        0, 0, LANGUAGE_GAP, LANGUAGE_GAP,
-    ]  # fmt: skip
+def test_a_passage_in_both_languages_has_no_more_than_one_share(search):
+    chunks = [*passages(both="机器人计划: robots, a plan."), *filler(20)]
+    [first, *_] = search(chunks, "机器人计划")
+    assert first.lexical <= 1
 
 
 # --- names ------------------------------------------------------------------------------------
@@ -182,8 +311,8 @@ def query(tmp_path):
 
 def test_terms_are_the_words_of_the_subject_each_once(query):
     seen = query("Where do the robots and the chips and robots go?")
-    assert seen.terms == (("robots",), ("chips",), ("go",))
-    assert seen.tokens == ["robots", "chips", "go"]
+    assert seen.terms == (("robot",), ("chip",), ("go",))
+    assert seen.views == (seen.terms,)
     assert seen.dense_text == seen.text
     assert seen.names == ()
 
@@ -206,8 +335,7 @@ def test_a_name_that_the_corpus_spells_alike_is_left_alone(query):
 
 def test_a_name_in_two_scripts_is_one_term(query):
     seen = query("Where is Nanjing?", "Nanjing is old", "南京很古老")
-    assert seen.terms == (("nanjing", "南京"),)
-    assert seen.tokens == ["nanjing", "南京"]
+    assert seen.terms == (("nanj", "南京"),)
 
 
 def test_a_name_that_the_corpus_does_not_have_keeps_its_own_words(query):
@@ -229,13 +357,7 @@ def test_aliases_reach_a_passage_in_another_language(tmp_path, question, text):
     chunks = [passage("that", text), *filler(20), *passages(other="Hefei and Paris")]
     with_names, _ = retriever(tmp_path, chunks, groups=(IFLYTEK, NANJING))
     first = with_names.search(with_names.query(question), 3)[0]
-    without = type(with_names)(
-        with_names.catalog,
-        with_names.store,
-        with_names.lexical,
-        with_names.embedder,
-        type(with_names.aliases)(),
-    )
+    without = replace(with_names, aliases=Aliases())
     blind = {hit.chunk.id: hit for hit in without.search(without.query(question), 100)}
     with_names.catalog.close()
     assert (first.chunk.id, first.lexical_rank) == ("that", 1)

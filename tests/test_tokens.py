@@ -4,16 +4,25 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from askai.tokens import FUNCTION_WORDS, content_tokens, folded, is_han, tokens
+from askai.tokens import (
+    FUNCTION_WORDS,
+    content_tokens,
+    folded,
+    han_parts,
+    is_han,
+    stemmed,
+    tokens,
+    words,
+)
 
 CASES = [
     ("case", "DeepSeek iFLYTEK", ["deepseek", "iflytek"]),
     ("accents", "Élan vital à Pékin, ñandú", ["elan", "vital", "a", "pekin", "nandu"]),
     ("decomposed-accents", "Pe\u0301kin", ["pekin"]),
-    ("sharp-s", "Straße", ["strasse"]),
+    ("sharp-s", "Straße", ["strass"]),
     ("full-width", "ＡＩ ２０２５", ["ai", "2025"]),
-    ("ligature", "oﬃce", ["office"]),
-    ("elision", "l'Allemagne d’Huawei", ["l", "allemagne", "d", "huawei"]),
+    ("ligature", "oﬃce", ["offic"]),
+    ("elision", "l'Allemagne d’Huawei", ["l", "allemagn", "d", "huawei"]),
     ("underscore", "snake_case", ["snake", "case"]),
     ("number", "5 and 90%", ["5", "and", "90"]),
     ("decimal", "3.14 or 3,14", ["3.14", "or", "3,14"]),
@@ -23,13 +32,25 @@ CASES = [
     ("unit", "28nm 5G 112B 1,200km", ["28nm", "5g", "112b", "1200km"]),
     ("number-and-han", "2025年 14亿", ["2025", "年", "14", "亿"]),
     ("letters-then-digits", "H100 GPT4 GPT 4", ["h100", "gpt4", "gpt", "4"]),
-    ("note-mark", "Guideline³ operationalises", ["guideline", "operationalises"]),
-    ("note-marks", "dragons¹³ of 2025¹", ["dragons", "of", "2025"]),
+    ("note-mark", "Guideline³ operationalises", ["guidelin", "operationalis"]),
+    ("note-marks", "dragons¹³ of 2025¹", ["dragon", "of", "2025"]),
     ("note-mark-in-han", "计划¹³南京", ["计划", "南京"]),
     ("han", "南京大学", ["南京", "京大", "大学"]),
     ("one-han", "中", ["中"]),
     ("han-and-latin", "深圳AI企业", ["深圳", "ai", "企业"]),
-    ("traditional", "中國", ["中國"]),
+    ("traditional", "中國", ["中国"]),
+    ("traditional-asking-words", "什麼是中國的計劃嗎", ["中国", "计划"]),
+    ("lone-surrogate", "\ud800中國 AI\udfff", ["中国", "ai"]),
+    ("nul", "中國\0計劃 AI", ["中国", "计划", "ai"]),
+    (
+        "stems",
+        "The firms competed, competing companies",
+        ["the", "firm", "compet", "compet", "compani"],
+    ),
+    ("stems-not-of-short-words", "gas was ate", ["gas", "was", "ate"]),
+    ("stems-not-of-names-with-digits", "chips3 28nms", ["chips3", "28nms"]),
+    ("stems-of-joined-words", "start-ups", ["start", "ups", "startup"]),
+    ("no-stem-in-another-script", "роботы", ["роботы"]),
     ("asking-words", "什么是南京的大学吗", ["南京", "大学"]),
     ("which-firms", "深圳有哪些企业", ["深圳", "圳有", "企业"]),
     ("beyond-the-plane", "𠮷野家", ["𠮷野", "野家"]),
@@ -57,6 +78,10 @@ SAME = [
     ("thousands", "10,000", "10000"),
     ("width", "ＡＩ＋", "AI+"),
     ("note", "dragons", "dragons¹³"),
+    ("traditional", "繁體中文的機器人計劃", "繁体中文的机器人计划"),
+    ("plural", "robots", "robot"),
+    ("form-of-a-verb", "The plan supports it", "The plan supported it"),
+    ("french-plural", "les entreprises chinoises", "les entreprise chinoise"),
 ]
 
 
@@ -68,10 +93,10 @@ def test_two_ways_to_write_one_thing(one, other):
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("Where is the headquarters of Pony.ai?", ["headquarters", "pony", "ai"]),
-        ("Où se trouve l'Académie DAMO ?", ["academie", "damo"]),
+        ("Where is the headquarters of Pony.ai?", ["headquart", "poni", "ai"]),
+        ("Où se trouve l'Académie DAMO ?", ["academi", "damo"]),
         ("¿Dónde está la sede de Huawei?", ["sede", "huawei"]),
-        ("Which US firms?", ["us", "firms"]),
+        ("Which US firms?", ["us", "firm"]),
         ("in the South: sur", ["south", "sur"]),
         ("南京在哪里？", ["南京"]),
         ("Who is it?", []),
@@ -82,8 +107,14 @@ def test_content_tokens_are_without_the_words_of_asking(text, wanted):
     assert content_tokens(text) == wanted
 
 
-def test_function_words_are_written_as_tokens_are():
-    assert [word for word in FUNCTION_WORDS if tokens(word) != [word]] == []
+def test_words_are_what_tokens_are_stems_of():
+    text = "Robots in 中國: 1,000 start-ups"
+    assert words(text) == ["robots", "in", "中国", "1000", "start", "ups", "startups"]
+    assert tokens(text) == [stemmed(word) for word in words(text)]
+
+
+def test_function_words_are_written_as_words_are():
+    assert [word for word in FUNCTION_WORDS if words(word) != [word]] == []
 
 
 @pytest.mark.parametrize(
@@ -101,6 +132,10 @@ def test_function_words_are_written_as_tokens_are():
 )
 def test_scripts_that_are_cut_into_bigrams(token, han):
     assert is_han(token) is han
+
+
+def test_han_parts_are_what_stands_between_the_words_of_asking():
+    assert han_parts("請問DeepSeek在中國的哪裡？計劃") == ["中国", "计划"]
 
 
 # Han characters that none of the words of asking is made of.

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from askai.aliases import Aliases
 from askai.answer import Answerer
@@ -36,6 +37,16 @@ class Askai:
     manifest: Manifest
     corpus: Corpus
     catalog: Catalog
+    embedder: Embedder
+    retriever: Retriever
+    answerer: Answerer
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBench:
+    """An open index of a BEIR folder."""
+
+    manifest: Manifest
     embedder: Embedder
     retriever: Retriever
     answerer: Answerer
@@ -79,6 +90,29 @@ def _parts(
     embedder: Embedder,
     settings: Settings,
 ) -> Askai:
+    aliases = Aliases.load(corpus.folder / ALIASES)
+    retriever = _retriever(stack, generation, embedder, aliases)
+    answerer = _answerer(generation, retriever, settings)
+    return Askai(generation.manifest, corpus, retriever.catalog, embedder, retriever, answerer)
+
+
+@contextmanager
+def open_bench(
+    settings: Settings, index_dir: Path, *, notify: Notify = lambda _: None
+) -> Iterator[OpenBench]:
+    """Opens an index that `bench_index.build_bench` made; it has no aliases of names."""
+    with ExitStack() as stack:
+        generation = stack.enter_context(open_generation(index_dir))
+        embedder = resolve(settings.model, notify=notify)
+        _check_made_with(generation.manifest, embedder, replace(settings, index=str(index_dir)))
+        retriever = _retriever(stack, generation, embedder, Aliases(()))
+        answerer = _answerer(generation, retriever, settings)
+        yield OpenBench(generation.manifest, embedder, retriever, answerer)
+
+
+def _retriever(
+    stack: ExitStack, generation: Generation, embedder: Embedder, aliases: Aliases
+) -> Retriever:
     path, made = generation.path, generation.manifest.settings
     catalog = stack.enter_context(Catalog.open(path / CATALOG))
     store_class = load("store", STORES, made["store"])
@@ -87,8 +121,7 @@ def _parts(
     stack.callback(units.close)
     lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
     stack.callback(lexical.close)
-    aliases = Aliases.load(corpus.folder / ALIASES)
-    retriever = Retriever(
+    return Retriever(
         catalog=catalog,
         store=store,
         units=units,
@@ -97,15 +130,21 @@ def _parts(
         centring=centring_for(embedder),
         aliases=aliases,
     )
-    answerer = Answerer(
+
+
+def _answerer(generation: Generation, retriever: Retriever, settings: Settings) -> Answerer:
+    return Answerer(
         retriever=retriever,
-        finder=EvidenceFinder(units, lexical, load("reranker", RERANKERS, settings.reranker)()),
-        gate=Gate(lexical, trained()),
+        finder=EvidenceFinder(
+            retriever.units,
+            retriever.lexical,
+            load("reranker", RERANKERS, settings.reranker)(),
+        ),
+        gate=Gate(retriever.lexical, trained()),
         writer=load("writer", WRITERS, settings.writer)(),
-        catalog=catalog,
-        skipped=tuple(read_skipped(path)),
+        catalog=retriever.catalog,
+        skipped=tuple(read_skipped(generation.path)),
     )
-    return Askai(generation.manifest, corpus, catalog, embedder, retriever, answerer)
 
 
 def _check_made_with(manifest: Manifest, embedder: Embedder, settings: Settings) -> None:
@@ -116,7 +155,8 @@ def _check_made_with(manifest: Manifest, embedder: Embedder, settings: Settings)
             f"{made.get('name')!r} ({made.get('fingerprint')}), but {embedder.name!r} "
             f"({embedder.fingerprint}) is set. Run `askai index` to rebuild it, or set the model."
         )
-    if manifest.settings.get("tokens") != TOKENS_VERSION:
+    ours = {"tokens": TOKENS_VERSION, "centring": centring_for(embedder).version}
+    if any(manifest.settings.get(key) != version for key, version in ours.items()):
         raise IndexMismatch(
             f"The index in {settings.index_dir} was made by another version of askai "
             f"({manifest.askai}). Run `askai index` to rebuild it."

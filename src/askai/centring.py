@@ -36,7 +36,7 @@ class Centring:
 
     def passages(self, vectors: Vectors, languages: Sequence[str | None]) -> Vectors:
         """Unit vectors of shape (n, dim), `languages[i]` being that of row i."""
-        if not self.passage_means:
+        if not self.passage_means or not len(vectors):
             return vectors
         means = np.stack([_mean(self.passage_means, language) for language in languages])
         moved = vectors - SHARE * means

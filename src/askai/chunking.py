@@ -322,7 +322,8 @@ def _context(outline: _Outline, draft: _Draft) -> str:
     source = outline.document.source
     held = {block.label for block in draft.blocks if block.kind == "heading"}
     above = [heading for heading in draft.heading if heading not in held]
-    lines = [above[-1] if above else source.title or _spoken_name(source.path)]
+    title = _spoken_name(source.path) if source.title is None else source.title
+    lines = [above[-1] if above else title]
     if first.kind == "table_row":
         lines.append(outline.table_context(first))
     elif first.kind == "footnote":

@@ -6,10 +6,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
@@ -300,13 +300,49 @@ def evaluate(
         Path | None,
         typer.Option("--report", metavar="DIR", help="Write a page to look at: DIR/index.html."),
     ] = None,
+    beir: Annotated[
+        Path | None,
+        typer.Option("--beir", metavar="DIR", help="Measure on a BEIR folder instead."),
+    ] = None,
+    beir_split: Annotated[
+        str | None,
+        typer.Option("--beir-split", metavar="NAME", help="Judgements: qrels/NAME.tsv [test]."),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="FILE", help="Write the ranking as a TREC run (--beir)."),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, metavar="N", help="Only the first N queries (--beir)."),
+    ] = None,
+    legs: Annotated[
+        str, typer.Option("--legs", metavar="LEGS", help="Rank by dense, lexical or both (--beir).")
+    ] = "both",
+    span_k: Annotated[
+        int,
+        typer.Option(
+            "--span-k", metavar="K", min=1, max=100, help="Passages held against spans (--beir)."
+        ),
+    ] = 5,
     as_json: JsonOption = False,
 ) -> None:
     """Asks the gold questions and prints what was found, answered, refused and cited.
 
     By language, by kind and by half. Nothing is tuned on the test half: its misses are kept back
     unless --split test asks for them. --gate and --write-baseline ask the development half.
+
+    With --beir DIR it measures on any folder in the form of BEIR (corpus.jsonl, queries.jsonl,
+    qrels.tsv or qrels/test.tsv): nDCG@10, R@5, R@10, RR@10, Success@1 and P@5 of documents, and
+    recall, precision and IoU of spans where the folder has them. Its index is kept in the cache,
+    or in --index DIR, so that the next run embeds nothing. --answers also asks for answers, and
+    tells false ones and false refusals.
     """
+    _check_eval_options(context, has_beir=beir is not None)
+    if beir is not None:
+        asking = _BenchOptions(beir, beir_split, run, answers, limit, legs, span_k, as_json)
+        _evaluate_beir(context, asking, index=index, model=model)
+        return
     settings = _settings(context, corpus=corpus, index=index, model=model)
     from askai import baseline, scoreboard  # noqa: PLC0415
     from askai import compare as comparing  # noqa: PLC0415
@@ -430,6 +466,80 @@ def _write(file: Path, text: str) -> None:
         write_durably(file, text)
     except OSError as error:
         raise AskaiError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+_GOLD_OPTIONS = {"gold", "split", "gate", "write_baseline", "compare", "report", "corpus"}
+_BEIR_OPTIONS = {"beir_split", "run", "limit", "legs", "span_k"}
+
+
+class _BenchOptions(NamedTuple):
+    """The options of `askai eval --beir`."""
+
+    folder: Path
+    split: str | None
+    run: Path | None
+    answers: Path | None
+    limit: int | None
+    legs: str
+    span_k: int
+    as_json: bool
+
+
+def _check_eval_options(context: typer.Context, *, has_beir: bool) -> None:
+    """Gold questions and a BEIR folder are two things, each with options of its own."""
+    wrong = _GOLD_OPTIONS if has_beir else _BEIR_OPTIONS
+    for name in sorted(wrong):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            with_or_without = "cannot go with" if has_beir else "needs"
+            raise UsageError(f"{option} {with_or_without} --beir DIR; see `askai eval --help`.")
+
+
+def _evaluate_beir(
+    context: typer.Context, asking: _BenchOptions, *, index: str | None, model: str | None
+) -> None:
+    settings = _settings(context, model=model)
+    from askai import bench_report  # noqa: PLC0415
+    from askai.assemble import open_bench, recipe  # noqa: PLC0415
+    from askai.beir import load_bench  # noqa: PLC0415
+    from askai.bench import LEGS  # noqa: PLC0415
+    from askai.bench_index import bench_index_dir, build_bench  # noqa: PLC0415
+    from askai.files import replacing  # noqa: PLC0415
+
+    if asking.legs not in LEGS:
+        raise UsageError(f"No legs {asking.legs!r}; there are {', '.join(LEGS)}.")
+    if asking.answers and asking.legs != "both":
+        raise UsageError("--answers asks both legs; leave out --legs, or --answers.")
+    if asking.run and asking.answers and asking.run.resolve() == asking.answers.resolve():
+        raise UsageError(f"--run and --answers both name {asking.run}; name two files.")
+    bench = load_bench(asking.folder, split=asking.split)
+    parts = recipe(settings, notify=_notify)
+    named = index or context.obj["index"]
+    folder = Path(named).expanduser() if named else None
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(replacing(path)) if path else None
+            for path in (asking.run, asking.answers)
+        ]
+        bench_report.check_before(bench, run=bool(asking.run), answers=bool(asking.answers))
+        tell = stack.enter_context(_progress())
+        report = build_bench(bench, parts, folder, progress=tell)
+        place = folder or bench_index_dir(bench, parts)
+        opened = stack.enter_context(open_bench(settings, place, notify=_notify))
+        found = bench_report.run_bench(
+            bench,
+            opened,
+            report,
+            how=bench_report.How(str(place), asking.legs, asking.span_k, asking.limit),
+            run_file=files[0],
+            answers_file=files[1],
+            done=lambda n, total: tell("asking", n, total),
+        )
+    if asking.as_json:
+        _print_json(bench_report.to_dict(found))
+    else:
+        _print(bench_report.render(found))
 
 
 @app.command()

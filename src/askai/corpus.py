@@ -161,7 +161,7 @@ def read_document(
         reader=chosen.name,
         version=chosen.version,
         encoding=reading.encoding,
-        title=known.title or reading.title,
+        title=known.title or reading.title or None,
         publisher=known.publisher,
         author=known.author,
         published=known.published,

@@ -3,10 +3,14 @@
 import hashlib
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 import platformdirs
+
+from askai.errors import UsageError
 
 
 def cache_dir() -> Path:
@@ -63,6 +67,32 @@ def write_durably(path: Path, content: str | bytes | memoryview, *, shared: bool
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """A text file to write, which takes the place of `path` when the block ends without an error.
+
+    Raises UsageError at once when it cannot be written.
+    """
+    try:
+        target = path.resolve()  # through a link, which stays
+        if target.exists() and not target.is_file():
+            raise UsageError(f"{path} is no file; name one to write, or one to replace.")
+        temporary = target.with_name(f"{target.name}.{os.getpid()}")
+        file = temporary.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()

@@ -53,14 +53,21 @@ class Recipe:
     def settings(self, corpus: Corpus) -> dict[str, Any]:
         """All that shapes an index besides the documents, as the manifest keeps it."""
         return {
+            **self.parts,
+            "readers": {name: load("reader", READERS, name).version for name in sorted(READERS)},
+            "descriptions": description_digest(corpus),
+        }
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What shapes an index of texts, wherever they come from."""
+        return {
             "embedder": {"name": self.embedder.name, "fingerprint": self.embedder.fingerprint},
             "centring": self.centring.version,
             "store": self.store,
             "lexical": self.lexical,
             "chunking": {"version": chunking.VERSION, "tokens": self.chunk_tokens},
             "tokens": tokens.VERSION,
-            "readers": {name: load("reader", READERS, name).version for name in sorted(READERS)},
-            "descriptions": description_digest(corpus),
         }
 
 
@@ -144,13 +151,7 @@ def _build(  # noqa: PLR0917  one call, in the order of the data's way
     skipped = sorted((*skipped, *listing.skipped), key=lambda skip: skip.path)
     if not states:
         raise CorpusError(_nothing(corpus, skipped))
-    with Catalog.open(building.path / CATALOG) as catalog:
-        count = catalog.chunk_count()
-        _embed_all(catalog, building.path, recipe, progress)
-        recipe.lexical_class.build(
-            building.path / LEXICAL,
-            ((c.id, tokens.content_tokens(c.embedded_text)) for c in catalog.all_chunks()),
-        ).close()
+    count = write_parts(building.path, recipe, progress)
     write_skipped(building.path, skipped)
     manifest = building.commit(
         settings=settings,
@@ -190,6 +191,17 @@ def _catalogue(
             states.append(SourceState(source.path, source.sha256, source.bytes, file.mtime_ns))
         progress("reading", len(listing.files), len(listing.files))
     return states, skipped
+
+
+def write_parts(folder: Path, recipe: Recipe, progress: Progress) -> int:
+    """Makes of the catalogue in `folder` what answers are found by; returns its passages' count."""
+    with Catalog.open(folder / CATALOG) as catalog:
+        _embed_all(catalog, folder, recipe, progress)
+        recipe.lexical_class.build(
+            folder / LEXICAL,
+            ((c.id, tokens.content_tokens(c.embedded_text)) for c in catalog.all_chunks()),
+        ).close()
+        return catalog.chunk_count()
 
 
 def _embed_all(catalog: Catalog, folder: Path, recipe: Recipe, progress: Progress) -> None:

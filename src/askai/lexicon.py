@@ -35,8 +35,9 @@ _FUNCTION_WORDS = frozenset(
 def translations(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(word, tokens of its English glosses) for the Chinese words of a text, in order.
 
-    Words of one character and words of asking are left out; a word that is in no dictionary comes
-    with no tokens. Nothing comes where the dictionary is not installed.
+    Words of one character and words of asking are left out, and so is what is in no dictionary. A
+    word that is explained and not translated comes with no tokens. Nothing comes where the
+    dictionary is not installed.
     """
     entries = _entries()
     if not entries:
@@ -44,7 +45,7 @@ def translations(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     for part in han_parts(text):
         for word in _cut(part, entries):
             if len(word) > 1 and word not in _FUNCTION_WORDS:
-                yield word, _tokens(entries.get(word, ""))
+                yield word, _tokens(entries[word])
 
 
 def _cut(part: str, entries: dict[str, str]) -> Iterator[str]:

@@ -33,7 +33,7 @@ class Source:
     reader: str
     version: str  # of the reader: a citation names both, since they decide the offsets
     encoding: str = "utf-8"
-    title: str | None = None
+    title: str | None = None  # "": it has none, and its path says nothing that could stand for one
     publisher: str | None = None
     author: str | None = None
     published: str | None = None  # ISO 8601, as precise as is known: "2026-01-08", "2025"

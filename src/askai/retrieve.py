@@ -9,6 +9,7 @@ word by word, so that this leg has something to say across languages.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from askai.aliases import Aliases, Mention
 from askai.catalog import Catalog
@@ -157,6 +158,12 @@ class Retriever:
             )
         hits.sort(key=lambda hit: (-hit.score, hit.chunk.id))
         return [replace(hit, rank=rank) for rank, hit in enumerate(hits[:k], 1)]
+
+    def leg(
+        self, query: Query, k: int, *, name: Literal["dense", "lexical"]
+    ) -> list[tuple[str, float]]:
+        """The k best (id, score) of one leg alone, as `Hit.dense` and `Hit.lexical` have it."""
+        return self._dense(query, k) if name == "dense" else self._lexical(query, k)
 
     def _dense(
         self, query: Query, k: int, *, among: Iterable[Chunk] | None = None

@@ -24,7 +24,7 @@ _RUN = re.compile(
     rf"|(?<![-‐‑])(?P<first>[^\W\d_{_HAN}]+)[-‐‑](?P<second>[^\W\d_{_HAN}]+)(?![-‐‑\w])"
     rf"|(?P<word>[^\W\d_{_HAN}]+\d*)"
 )
-_SOME_HAN = re.compile(f"[{_HAN}]")
+_HAN_RUN = re.compile(f"[{_HAN}]+")
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴-⁹]+")
 _THOUSANDS = re.compile(r"^\d{1,3}(?:,\d{3})+$")
 _ASKING = re.compile(
@@ -140,7 +140,9 @@ def folded(text: str) -> str:
     decomposed = unicodedata.normalize("NFD", text)
     plain = "".join(c for c in decomposed if not unicodedata.combining(c))
     plain = unicodedata.normalize("NFC", plain)
-    return str(_simplifier().convert(plain)) if _SOME_HAN.search(plain) else plain
+    # By the run: OpenCC refuses lone surrogates, which a question may hold, and older ones end a
+    # text at its first NUL.
+    return _HAN_RUN.sub(lambda run: _simplifier().convert(run[0]), plain)
 
 
 @cache

@@ -12,13 +12,18 @@ class TextReader:
 
     def read(self, data: bytes) -> Reading:
         text, encoding = decode(data)
-        marks = find_marks(text)
-        spoken = parts(text, marks)
-        title = next((m.label for m in marks if m.kind == "heading"), None)
-        return Reading(
-            text=text,
-            encoding=encoding,
-            marks=tuple(sorted((*marks, *spoken), key=lambda m: (m.start, -m.end))),
-            title=title,
-            language=spoken[0].label if spoken else None,
-        )
+        return structured(text, encoding=encoding)
+
+
+def structured(text: str, *, encoding: str = "utf-8") -> Reading:
+    """What the text reader finds in a text that is decoded already."""
+    marks = find_marks(text)
+    spoken = parts(text, marks)
+    title = next((m.label for m in marks if m.kind == "heading"), None)
+    return Reading(
+        text=text,
+        encoding=encoding,
+        marks=tuple(sorted((*marks, *spoken), key=lambda m: (m.start, -m.end))),
+        title=title,
+        language=spoken[0].label if spoken else None,
+    )

@@ -74,7 +74,8 @@ class OnnxCrossEncoder:
                 "Expected model.onnx and tokenizer.json; install it again, or ask with "
                 "--no-rerank."
             ) from error
-        tokenizer.enable_truncation(_LONGEST, strategy="only_second")
+        # The text is cut; of a question longer than half of it all, the question as well.
+        tokenizer.enable_truncation(_LONGEST, strategy="longest_first")
         tokenizer.no_padding()
         self._session, self._tokenizer = session, tokenizer
 
