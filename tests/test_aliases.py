@@ -75,6 +75,13 @@ def test_a_file_gives_its_groups_in_order(tmp_path):
     assert Aliases.load(path).groups == (("B", "乙"), ("A", "甲", "a"))
 
 
+def test_places_are_names_that_are_known_to_be_places(tmp_path):
+    path = write(tmp_path, 'names = [["A", "甲"]]\nplaces = [["B", "乙"], ["C", "丙"]]')
+    found = Aliases.load(path)
+    assert set(found.groups) == {("A", "甲"), ("B", "乙"), ("C", "丙")}
+    assert found.places == {"B", "C"}
+
+
 def test_no_file_and_an_empty_one_are_no_aliases(tmp_path):
     assert Aliases.load(tmp_path / "aliases.toml") == Aliases()
     assert Aliases.load(write(tmp_path, "")) == Aliases()
@@ -83,8 +90,13 @@ def test_no_file_and_an_empty_one_are_no_aliases(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name = []", "{path}: unknown key 'name'; expected names."),
+        ("name = []", "{path}: unknown key 'name'; expected places or names."),
         ("names = 3", "{path}: names is 3; expected a list of lists of names."),
+        ("places = 3", "{path}: places is 3; expected a list of lists of names."),
+        (
+            'names = [["A", "B"]]\nplaces = [["C", "A"]]',
+            "{path}: 'a' is in ['C', 'A'] and in ['A', 'B'].",
+        ),
         ('names = ["A"]', "{path}: 'A' is no group; expected two or more names."),
         ('names = [["A"]]', "{path}: ['A'] is no group; expected two or more names."),
         ('names = [["A", 3]]', "{path}: ['A', 3] is no group; expected two or more names."),
@@ -98,7 +110,18 @@ def test_no_file_and_an_empty_one_are_no_aliases(tmp_path):
             "{path} cannot be read: Invalid value (at end of document).",
         ),
     ],
-    ids=["key", "no-list", "no-group", "one-name", "number", "blank", "twice", "no-toml"],
+    ids=[
+        "key",
+        "no-list",
+        "no-list-of-places",
+        "name-and-place",
+        "no-group",
+        "one-name",
+        "number",
+        "blank",
+        "twice",
+        "no-toml",
+    ],
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path, text, message):
     path = write(tmp_path, text)

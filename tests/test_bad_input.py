@@ -241,7 +241,7 @@ def test_a_source_that_cannot_be_read_is_not_shown(desk):
 WRONG_ALIASES = {
     "not TOML": (b"names", "corpus/aliases.toml cannot be read: Expected '='"),
     "not UTF-8": (b"# \xff", "corpus/aliases.toml cannot be read: 'utf-8' codec"),
-    "unknown key": (b"name = []", "unknown key 'name'; expected names."),
+    "unknown key": (b"name = []", "unknown key 'name'; expected places or names."),
     "text": (b"names = 'a'", "names is 'a'; expected a list of lists of names."),
     "a flat list": (b"names = ['a', 'b']", "'a' is no group; expected two or more names."),
     "one name": (b"names = [['a']]", "['a'] is no group; expected two or more names."),

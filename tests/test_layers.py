@@ -23,8 +23,9 @@ LAYERS = (
     ("errors", "files", "language", "lexicon", "measures", "records", "sentences", "tables",
      "token_count", "tokens", "units"),
 )  # fmt: skip
-PARTS = {"answer", "catalog", "centring", "corpus", "embedders", "evidence", "gate", "generations",
-         "indexing", "lexical", "rerankers", "retrieve", "stores", "writers"}  # fmt: skip
+PARTS = {"answer", "answerability", "catalog", "centring", "conflicts", "corpus", "embedders",
+         "evidence", "gate", "generations", "indexing", "lexical", "rerankers", "retrieve",
+         "stores", "writers"}  # fmt: skip
 
 
 def modules():

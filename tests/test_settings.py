@@ -10,7 +10,7 @@ WRONG_FILES = {
         b'modell = "hashing"',
         (
             "Unknown setting 'modell' in askai.toml. There are: corpus, index, model, store, "
-            "lexical, writer, passages, chunk_tokens, max_file_mb."
+            "lexical, reranker, writer, passages, chunk_tokens, max_file_mb."
         ),
     ),
     "unknown table": (b"[index]\npath = 1", "index in askai.toml is {'path': 1}; expected str."),
@@ -68,6 +68,11 @@ def test_a_size_that_is_no_size_is_refused(indexed, size):
 WRONG_NAMES = {
     "store": ("index", {"ASKAI_STORE": "x"}, "No store named 'x'. There are: exact, faiss."),
     "lexical": ("index", {"ASKAI_LEXICAL": "x"}, "No lexical named 'x'. There are: bm25."),
+    "reranker": (
+        "ask",
+        {"ASKAI_RERANKER": "x"},
+        "No reranker named 'x'. There are: ms-marco-MiniLM-L-12-v2, none.",
+    ),
     "writer": ("ask", {"ASKAI_WRITER": "x"}, "No writer named 'x'. There are: extractive."),
 }
 

@@ -14,10 +14,10 @@ _QUANTITY = re.compile(
     r"|多少|百分之几|有几|几(?:个|家|所|项|座|种|条|人)"
 )
 _MONEY = re.compile(
-    r"\b(?:how much (?:money|does \w+ cost|profit)|price|cost of|revenues?|turnover|profits?"
-    r"|valuation|market cap|chiffre d'affaires|prix|cout|benefices?|valorisation"
-    r"|cuesta|precio|ingresos|beneficios)\b"
-    r"|多少钱|营收|收入|估值|市值|利润|票价|价格|投入"
+    r"\bhow much (?:money\b|.*\b(?:cost|earn|charge|profit|spend|invest)s?\b)"
+    r"|\b(?:revenues?|turnover|valuation|market cap(?:italisation)?|chiffre d'affaires"
+    r"|valorisation|cuanto cuestan?|combien coute(?:nt)?|ingresos anuales)\b"
+    r"|多少钱|营收|营业收入|估值|市值|票价"
 )
 _CURRENCY = re.compile(
     r"[$€¥£￥]|\b(?:yuan|rmb|renminbi|dollars?|dolares|euros?|usd)\b|元|美金", re.IGNORECASE
