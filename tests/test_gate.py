@@ -247,6 +247,30 @@ def test_how_many_and_when_are_answered_with_a_number_or_a_date(judge, question,
     assert bool(verdict.evidence) == (not reason)
 
 
+# --- constraints that no confidence outweighs ---------------------------------------------------
+
+BROKEN = [
+    ("no-name-held", "What does Cambricon do?", "deepseek", "apart"),
+    ("not-every-number", "Does Huawei sell since 2016?", "germany", "apart"),
+    ("no-quantity", "How many robots does Germany buy?", "germany", "quantity"),
+    ("no-sum", "How much money does Germany spend?", "germany", "money"),
+    ("no-date", "When does Germany buy robots?", "germany", "time"),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "id_", "reason"), [c[1:] for c in BROKEN], ids=[c[0] for c in BROKEN]
+)
+def test_a_broken_constraint_leaves_a_tenth_of_the_confidence(judge, question, id_, reason):
+    verdict = judge(question, id_)
+    assert (verdict.evidence, verdict.reason) == ((), reason)
+    assert verdict.confidence == pytest.approx(0.1, abs=0.001)
+
+
+def test_one_name_of_several_is_enough_for_a_confidence_that_stands(judge):
+    assert judge("Do Huawei and DeepSeek agree?", "germany").confidence > 0.99
+
+
 # --- how near ---------------------------------------------------------------------------------
 
 
@@ -333,11 +357,11 @@ def test_a_neighbouring_name_is_another_name(judge, asked, held):
 def test_confidence_rises_with_the_score_whatever_the_gate_decides(judge):
     """The score that the model weighs is half the passage's .9, half the unit's, and .15."""
     asked = "Does Huawei sell robots?"
-    scores = (-500.0, 0.5, 0.6, 0.8, 2.0)
+    scores = (-500.0, 0.1, 0.2, 0.4, 2.0)
     found = [judge(asked, "germany", score=score).confidence for score in scores]
     assert found == sorted(found)
     assert found[2:4] == pytest.approx([0.5, 0.7310586])
     assert 0 <= min(found) < max(found) <= 1
-    missing = judge("Where is Atlantis?", "germany", score=0.8).confidence
+    missing = judge("Where is Atlantis?", "germany", score=0.4).confidence
     assert missing == pytest.approx(0.1 * 0.7310586)
     assert judge(asked).confidence == 0.0
