@@ -34,6 +34,10 @@ _ITSELF = re.compile(
     r"\s*(?:(?:holdings|group|inc|corp|technologies|information|ltd)\b\.?\s*)?"
     r"(?:$|[;,.，。；、:：()（）/&]|和|(?:hq|headquarters|is|are|and|or|et|y|special\w+)\b)"
 )
+# A capitalised word after a name makes another thing of it, unless it is one of these.
+_LONGER = re.compile(
+    r"\s+(?!(?:Holdings|Group|Inc|Corp|Technologies|Information|Ltd|HQ|Headquarters|Is|Are)\b)[A-Z]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,15 @@ class Stated:
     places: frozenset[str]  # the places it names, by their first names
     unit: Evidence
     listed: bool  # under a place among other things, which need not be a seat
+
+
+def has_a_seat(group: Sequence[str], question: str) -> bool:
+    """Whether what a question names by these names can be in one place: it is no common noun
+    ("artificial intelligence") and no branch or product ("Tencent Cloud")."""
+    if group[0].split()[0].islower():
+        return False
+    ends = [m.end() for name in group for m in re.finditer(re.escape(name), question, re.IGNORECASE)]
+    return question.isupper() or not any(_LONGER.match(question, end) for end in ends)
 
 
 def stated_places(group: Sequence[str], hits: Iterable[Hit], aliases: Aliases) -> list[Stated]:

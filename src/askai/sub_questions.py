@@ -19,7 +19,7 @@ _NEXT = {
     for code, asking in _ASKING.items()
 }
 _NEXT_HAN = re.compile(rf"[？?；;，,]\s*(?=[^？?，,]*(?:{_ASKS_HAN.pattern}))")
-_SHORTEST = 6  # characters of a question
+_SHORTEST, _SHORTEST_HAN = 6, 4  # characters of a question
 
 
 def sub_questions(question: str, language: str) -> tuple[str, ...]:
@@ -28,5 +28,6 @@ def sub_questions(question: str, language: str) -> tuple[str, ...]:
     following = _NEXT_HAN if han else _NEXT.get(language, _NEXT["en"])
     asks = _ASKS_HAN if han else _ASKS.get(language, _ASKS["en"])
     parts = tuple(part.strip() for part in following.split(question) if part.strip())
-    whole = len(parts) < 2 or any(len(p) < _SHORTEST or not asks.search(p) for p in parts)
+    shortest = _SHORTEST_HAN if han else _SHORTEST
+    whole = len(parts) < 2 or any(len(p) < shortest or not asks.search(p) for p in parts)
     return (question,) if whole else parts
