@@ -48,6 +48,8 @@ WHOLE = {
     "two-words-fr": ("fr", "Quand et où a lieu la conférence ?"),
     "joined-nouns-es": ("es", "¿Qué empresas y universidades hay en Pekín?"),
     "two-words-es": ("es", "¿Cuándo y dónde es la conferencia?"),
+    "two-long-words-fr": ("fr", "Pourquoi et comment la Chine investit-elle ?"),
+    "two-long-words-es": ("es", "¿Por qué y cómo invierte China?"),
     "list-zh": ("zh", "北京、上海和深圳有哪些企业？"),
     "no-question-before-the-comma": ("zh", "在北京，有哪些企业？"),
     "none": ("zh", "?"),

@@ -32,7 +32,8 @@ _POSSESSIVE = re.compile(r"['’]s\b")
 # What may follow a name that is still the thing itself.
 _ITSELF = re.compile(
     r"\s*(?:(?:holdings|group|inc|corp|technologies|information|ltd)\b\.?\s*)?"
-    r"(?:$|[;,.，。；、:：()（）/&]|和|(?:hq|headquarters|is|are|and|or|et|y|special\w+)\b)"
+    r"(?:$|[;,.，。；、:：()（）/&]|和|(?:hq|headquarters|is|are|and|or|et|y|special\w+)\b"
+    r"|tiene su sede\b|a son siege\b|的?总部|位于|坐落)"
 )
 # A capitalised word after a name makes another thing of it, unless it is one of these.
 _LONGER = re.compile(
@@ -55,8 +56,9 @@ def has_a_seat(group: Sequence[str], question: str) -> bool:
     ("artificial intelligence") and no branch or product ("Tencent Cloud")."""
     if group[0].split()[0].islower():
         return False
-    ends = [m.end() for name in group for m in re.finditer(re.escape(name), question, re.IGNORECASE)]
-    return question.isupper() or not any(_LONGER.match(question, end) for end in ends)
+    longest_first = "|".join(re.escape(name) for name in sorted(group, key=len, reverse=True))
+    named = re.finditer(longest_first, question, re.IGNORECASE)
+    return question.isupper() or not any(_LONGER.match(question, name.end()) for name in named)
 
 
 def stated_places(group: Sequence[str], hits: Iterable[Hit], aliases: Aliases) -> list[Stated]:
