@@ -57,7 +57,7 @@ STATES = {
         prose("Orbital's labs are headquartered here.", "Wuhan"), "Wuhan"),
     "row-under-its-city": (row("Wuhan\tRobots\tOrbital, Others"), "Wuhan"),
     "row-with-hq": (row("Wuhan\tRobots\tOrbital HQ"), "Wuhan"),
-    "row-of-the-firm": (row("Orbital Group\tRobots\tWuhan", ("Firm", "Field", "Location")), "Wuhan"),
+    "row-of-the-firm": (row("Orbital Group\tChips\tWuhan", ("Firm", "Field", "Location")), "Wuhan"),
     "city-in-brackets": (row("Wuhan–Beijing\tRobots\tOrbital (Beijing)"), "Beijing"),
     "column-zh": (row("武汉\t机器人\t轨道科技", ("城市", "优势", "企业")), "武汉"),
     "branch-hq": (row("Wuhan\tRobots\tOrbital East China HQ"), None),
