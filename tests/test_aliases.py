@@ -117,10 +117,6 @@ def test_no_file_and_an_empty_one_are_no_aliases(tmp_path):
         ('places = ["A"]', "{path}: 'A' is no group; expected two or more names."),
         ('places = [["A"]]', "{path}: ['A'] is no group; expected two or more names."),
         (
-            'names = [["A", "B"]]\nplaces = [["C", "b"]]',
-            "{path}: 'b' is in ['C', 'b'] and in ['A', 'B'].",
-        ),
-        (
             "names = [",
             "{path} cannot be read: Invalid value (at end of document).",
         ),
@@ -138,7 +134,6 @@ def test_no_file_and_an_empty_one_are_no_aliases(tmp_path):
         "empty",
         "places-no-group",
         "one-place",
-        "place-and-name",
         "no-toml",
     ],
 )
