@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from askai.aliases import Aliases
+from askai.answerability import Answerability
 from askai.catalog import Catalog, CatalogWriter
 from askai.centring import Centring
 from askai.embedders.hashing import HashingEmbedder
@@ -14,6 +15,15 @@ from askai.retrieve import Retriever
 from askai.stores.exact import ExactStore
 from askai.tokens import content_tokens
 from askai.units import unit_texts
+
+# A gate to compute by hand: open from a score of .7 where no constraint is broken.
+BY_HAND = Answerability(
+    weights={"score": 10.0},
+    means={"score": 0.7},
+    scales={"score": 1.0},
+    bias=0.0,
+    threshold=0.5,
+)
 
 
 def passage(id_, text, **more):
@@ -46,7 +56,7 @@ def words(folder, chunks):
     return BM25Index.build(folder / "words", pairs)
 
 
-def retriever(folder, chunks, *, embedder=None, groups=()):
+def retriever(folder, chunks, *, embedder=None, groups=(), places=()):
     """A retriever over these passages, which also can find evidence: (retriever, finder)."""
     embedder = embedder or HashingEmbedder()
     with CatalogWriter(folder / "catalog.sqlite") as writer:
@@ -67,7 +77,7 @@ def retriever(folder, chunks, *, embedder=None, groups=()):
         lexical=lexical,
         embedder=embedder,
         centring=Centring(),
-        aliases=Aliases(tuple(groups)),
+        aliases=Aliases((*places, *groups), frozenset(place[0] for place in places)),
     )
     return found, EvidenceFinder(units, lexical, NoReranker())
 
@@ -77,7 +87,7 @@ def hit(chunk, rank=1, score=0.9):
 
 
 def unit(chunk, score=2.0, coverage=1.0, n=0):
-    """The n-th unit of a passage; with such a score and coverage no threshold speaks against it."""
+    """The n-th unit of a passage; with such a score and coverage the gate made by hand is open."""
     start, end = chunk.units[n]
     quote = chunk.text[start - chunk.start : end - chunk.start]
     return Evidence(chunk, start, end, quote, score, score, coverage)

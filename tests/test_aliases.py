@@ -82,6 +82,14 @@ def test_places_are_names_that_are_known_to_be_places(tmp_path):
     assert found.places == {"B", "C"}
 
 
+def test_places_are_groups_like_others_and_known_by_their_first_names(tmp_path):
+    path = write(tmp_path, 'names = [["B", "乙"]]\nplaces = [["A", "甲"], ["C", "c2"]]')
+    found = Aliases.load(path)
+    assert set(found.groups) == {("A", "甲"), ("B", "乙"), ("C", "c2")}
+    assert found.places == {"A", "C"}
+    assert [mention.group for mention in found.mentions("甲 乙")] == [("A", "甲"), ("B", "乙")]
+
+
 def test_no_file_and_an_empty_one_are_no_aliases(tmp_path):
     assert Aliases.load(tmp_path / "aliases.toml") == Aliases()
     assert Aliases.load(write(tmp_path, "")) == Aliases()
@@ -104,6 +112,14 @@ def test_no_file_and_an_empty_one_are_no_aliases(tmp_path):
         (
             'names = [["A", "B"], ["C", "Á"]]',
             "{path}: 'a' is in ['A', 'B'] and in ['C', 'Á'].",
+        ),
+        ("places = 3", "{path}: places is 3; expected a list of lists of names."),
+        ("names = [[]]", "{path}: [] is no group; expected two or more names."),
+        ('places = ["A"]', "{path}: 'A' is no group; expected two or more names."),
+        ('places = [["A"]]', "{path}: ['A'] is no group; expected two or more names."),
+        (
+            'names = [["A", "B"]]\nplaces = [["C", "b"]]',
+            "{path}: 'b' is in ['C', 'b'] and in ['A', 'B'].",
         ),
         (
             "names = [",

@@ -245,6 +245,11 @@ WRONG_ALIASES = {
     "text": (b"names = 'a'", "names is 'a'; expected a list of lists of names."),
     "a flat list": (b"names = ['a', 'b']", "'a' is no group; expected two or more names."),
     "one name": (b"names = [['a']]", "['a'] is no group; expected two or more names."),
+    "an empty entry": (b"places = [[]]", "[] is no group; expected two or more names."),
+    "a place that is a name": (
+        b"names = [['a', 'b']]\nplaces = [['c', 'A']]",
+        "'a' is in ['c', 'A'] and in ['a', 'b'].",
+    ),
     "a number": (b"names = [['a', 1]]", "['a', 1] is no group"),
     "a blank": (b"names = [['a', ' ']]", "['a', ' '] is no group"),
     "a name twice": (

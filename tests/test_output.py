@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from askai import bench_report, output
+from askai import bench_report, output, render
 from askai.assemble import open_askai, open_corpus, recipe
 from askai.beir import BeirQuery, Bench
 from askai.bench import MEASURES as BENCH_MEASURES
@@ -434,6 +434,40 @@ def test_an_answer_says_where_its_quotes_stand():
     assert value["index"] == {
         "generation": GENERATION, "fingerprint": SHA, "embedder": "hashing",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "conflict",
+    [
+        {"about": "Pony.ai: location", "values": [{"value": "Shanghai", "citation": 1}]},
+        {"about": "", "values": [{"value": "a", "citation": 1}, {"value": "b", "citation": 2}]},
+        {"about": "x", "values": [{"value": "", "citation": 1}, {"value": "b", "citation": 2}]},
+        {"about": "x", "values": [{"value": "a", "citation": 0}, {"value": "b", "citation": 2}]},
+        {"about": "x", "values": [{"value": "a"}, {"value": "b", "citation": 2}]},
+    ],
+    ids=["one-value", "about-nothing", "no-value", "no-such-citation", "uncited"],
+)
+def test_a_conflict_is_of_two_values_or_more_each_with_its_citation(conflict):
+    value = answer_object(ANSWERED)
+    assert not problems("answer", value)
+    (problem,) = problems("answer", value | {"conflicts": [conflict]})
+    assert problem.startswith("$.conflicts[0]")
+
+
+def test_a_person_reads_first_that_the_sources_disagree():
+    values = (ConflictValue("Shanghai", 1), ConflictValue("Guang\x1bzhou\n", 2))
+    found = replace(ANSWERED, conflicts=(Conflict("Pony.ai: location", values),))
+    shown = render.answer(found, shown=lambda path: path).splitlines()
+    assert shown[:3] == [
+        "The sources disagree. Pony.ai: location: Shanghai [1]; Guang zhou [2]",
+        "Hefei talks [1] x y [1] [2]",
+        "",
+    ]
+
+
+def test_an_answer_without_conflicts_does_not_speak_of_them():
+    shown = render.answer(replace(ANSWERED, conflicts=()), shown=lambda path: path)
+    assert shown.startswith("Hefei talks [1]")
 
 
 def test_an_abstention_names_the_files_as_a_user_can_open_them():

@@ -8,14 +8,16 @@ import pytest
 from askai.records import Chunk
 from askai.retrieve import Query
 from askai.seams import load
+from askai.tokens import tokens
 from askai.writers import WRITERS, printed
 from small import passage, unit
 
 
 def query(*terms):
     """A question of these terms; a term may be several names, divided by |."""
-    names = tuple(tuple(term.split("|")) for term in terms)
-    return Query(" ".join(terms), "en", " ".join(terms), names, np.ones(1, dtype=np.float32))
+    view = tuple(tuple(tokens(name)[0] for name in term.split("|")) for term in terms)
+    text = " ".join(terms)
+    return Query(text, "en", text, (view,), np.ones(1, dtype=np.float32))
 
 
 @pytest.fixture
@@ -125,6 +127,15 @@ def test_a_name_in_another_script_is_the_same_term(write):
     one, other = sentences("Hefei is old.", "合肥很老。")
     assert write(["hefei|合肥"], one, other) == ["Hefei is old."]
     assert write(["hefei", "合肥"], one, other) == ["Hefei is old.", "合肥很老。"]
+
+
+def test_a_unit_holds_the_terms_of_the_view_that_it_fits_best():
+    """Of a question and its translation; the terms of the one are none of the other."""
+    writer = load("writer", WRITERS, "extractive")()
+    one, other = sentences("Hefei chips.", "Robots.")
+    asked = replace(query("合肥", "芯片"), views=(query("robots").terms, query("hefei").terms))
+    assert len(writer.write(asked, (one, other))) == 2
+    assert len(writer.write(replace(asked, views=asked.views[1:]), (one, other))) == 1
 
 
 def test_a_further_unit_must_be_nearly_as_good(write):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from askai.asked import asks_place
 from askai.catalog import Catalog
 from askai.cite import citation
-from askai.conflicts import Stated, stated_places
+from askai.conflicts import Stated, has_a_seat, stated_places
 from askai.errors import QuestionError
 from askai.evidence import EvidenceFinder
 from askai.gate import Gate, Verdict
@@ -90,7 +90,7 @@ class Answerer:
             passages=tuple(judged.hits[:k]),
             abstention=None if drafted else self._abstention(judged),
             confidence=judged.verdict.confidence,
-            conflicts=_conflicts(judged.query, stated, citations),
+            conflicts=_conflicts(self._thing(judged.query), stated, citations),
             timings_ms=clock.read(),
         )
 
@@ -134,12 +134,17 @@ class Answerer:
         """
         if not asks_place(judged.query.text) or judged.verdict.reason == "missing":
             return []
-        aliases = self.retriever.aliases
-        things = [group for group in judged.query.groups if group[0] not in aliases.places]
-        if len(things) != 1:
+        thing = self._thing(judged.query)
+        if not thing or not has_a_seat(thing, judged.query.text):
             return []
-        found = stated_places(things[0], judged.hits, aliases)
+        found = stated_places(thing, judged.hits, self.retriever.aliases)
         return found if len(found) > 1 or judged.verdict.evidence else []
+
+    def _thing(self, query: Query) -> tuple[str, ...]:
+        """The names of the one thing that a question names beside places; none of several."""
+        places = self.retriever.aliases.places
+        things = [group for group in dict.fromkeys(query.groups) if group[0] not in places]
+        return things[0] if len(things) == 1 else ()
 
     def _cited(
         self, drafted: Sequence[Drafted]
@@ -213,20 +218,15 @@ def _with_names(text: str, whole: Query) -> str:
 
 
 def _conflicts(
-    query: Query, stated: Sequence[Stated], citations: Sequence[Citation]
+    thing: tuple[str, ...], stated: Sequence[Stated], citations: Sequence[Citation]
 ) -> tuple[Conflict, ...]:
     if len(stated) < 2:
         return ()
     number = {(c.source.path, c.start): c.n for c in citations}
-    name = next(g[0] for g in query.groups if _names_unit(g, stated[0].unit))
     values = (
         ConflictValue(one.value, number[one.unit.chunk.path, one.unit.start]) for one in stated
     )
-    return (Conflict(f"{name}: location", tuple(values)),)
-
-
-def _names_unit(group: Sequence[str], unit: Evidence) -> bool:
-    return any(folded(name) in folded(unit.quote) for name in group)
+    return (Conflict(f"{thing[0]}: location", tuple(values)),)
 
 
 class _Clock:

@@ -15,12 +15,14 @@ _QUANTITY = re.compile(
 )
 _MONEY = re.compile(
     r"\bhow much (?:money\b|.*\b(?:cost|earn|charge|profit|spend|invest)s?\b)"
-    r"|\b(?:revenues?|turnover|valuation|market cap(?:italisation)?|chiffre d'affaires"
+    r"|\b(?:revenues?|turnover|valuation|market cap(?:italisation)?|chiffre d['’]affaires"
     r"|valorisation|cuanto cuestan?|combien coute(?:nt)?|ingresos anuales)\b"
     r"|多少钱|营收|营业收入|估值|市值|票价"
 )
 _CURRENCY = re.compile(
-    r"[$€¥£￥]|\b(?:yuan|rmb|renminbi|dollars?|dolares|euros?|usd)\b|元|美金", re.IGNORECASE
+    r"[$€¥£￥]|\b(?:yuan|rmb|renminbi|dollars?|dolares|euros?|usd)\b"
+    r"|(?<![公多单状纪])元(?![旦素首])|美金",
+    re.IGNORECASE,
 )
 # "When" asks for a time where the question begins with it, and may not further on.
 _TIME = re.compile(
@@ -76,7 +78,8 @@ def gives(text: str, asked: Asked | None) -> bool:
     if asked == "time":
         return bool(_YEAR.search(plain) or _MONTH.search(plain))
     if asked == "money":
-        return bool(_CURRENCY.search(text) and re.search(r"\d", plain))
+        numbered = re.search(r"\d", plain) or _NUMBER_WORD.search(plain)
+        return bool(numbered and _CURRENCY.search(text))
     if asked == "quantity":
         without_years = _YEAR.sub(" ", plain)
         return bool(re.search(r"\d", without_years) or _NUMBER_WORD.search(without_years))

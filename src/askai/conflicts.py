@@ -32,7 +32,12 @@ _POSSESSIVE = re.compile(r"['’]s\b")
 # What may follow a name that is still the thing itself.
 _ITSELF = re.compile(
     r"\s*(?:(?:holdings|group|inc|corp|technologies|information|ltd)\b\.?\s*)?"
-    r"(?:$|[;,.，。；、:：()（）/&]|和|(?:hq|headquarters|is|are|and|or|et|y|special\w+)\b)"
+    r"(?:$|[;,.，。；、:：()（）/&]|和|(?:hq|headquarters|is|are|and|or|et|y|special\w+)\b"
+    r"|tiene su sede\b|a son siege\b|的?总部|位于|坐落)"
+)
+# A capitalised word after a name makes another thing of it, unless it is one of these.
+_LONGER = re.compile(
+    r"\s+(?!(?:Holdings|Group|Inc|Corp|Technologies|Information|Ltd|HQ|Headquarters|Is|Are)\b)[A-Z]"
 )
 
 
@@ -44,6 +49,16 @@ class Stated:
     places: frozenset[str]  # the places it names, by their first names
     unit: Evidence
     listed: bool  # under a place among other things, which need not be a seat
+
+
+def has_a_seat(group: Sequence[str], question: str) -> bool:
+    """Whether what a question names by these names can be in one place: it is no common noun
+    ("artificial intelligence") and no branch or product ("Tencent Cloud")."""
+    if group[0].split()[0].islower():
+        return False
+    longest_first = "|".join(re.escape(name) for name in sorted(group, key=len, reverse=True))
+    named = re.finditer(longest_first, question, re.IGNORECASE)
+    return question.isupper() or not any(_LONGER.match(question, name.end()) for name in named)
 
 
 def stated_places(group: Sequence[str], hits: Iterable[Hit], aliases: Aliases) -> list[Stated]:

@@ -84,7 +84,8 @@ class Gate:
     def judge(self, query: Query, hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Verdict:
         """Keeps the evidence that fulfils the question's constraints, or says what is missing."""
         if not evidence:
-            return Verdict((), "far")
+            unknown = self._unknown(self.constraints(query), hits)
+            return Verdict((), "missing" if unknown else "far", unknown)
         found = self.examine(query, hits, evidence)
         confidence = self.model.confidence(found.features)
         if found.unknown:
@@ -99,7 +100,6 @@ class Gate:
     def examine(self, query: Query, hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Examined:
         """Orders evidence that is not empty by how it fulfils the question's constraints."""
         constraints = self.constraints(query)
-        top = [set(tokens(hit.chunk.embedded_text)) for hit in hits]
         telling = [c for c in constraints if self._is_telling(c)]
         chunks = {hit.chunk.id: hit.chunk for hit in hits}
         ordered = sorted(evidence, key=lambda unit: -_fulfilment(unit, chunks, telling))
@@ -110,7 +110,7 @@ class Gate:
         return Examined(
             evidence=tuple(ordered),
             features=features(query, hits, ordered, _held(around, telling), self.lexical),
-            unknown=tuple(c.text for c in constraints if not self._is_known(c, top)),
+            unknown=self._unknown(constraints, hits),
             apart=tuple(c.text for c in telling if not _holds(around, c)),
             held=tuple(c.text for c in telling if _holds(around, c)),
             given=gives(ordered[0].quote, asked),
@@ -134,6 +134,10 @@ class Gate:
             if form and not set(form) <= known:
                 found.setdefault(text, Constraint(text, (form,)))
         return list(found.values())
+
+    def _unknown(self, constraints: Sequence[Constraint], hits: Sequence[Hit]) -> tuple[str, ...]:
+        top = [set(tokens(hit.chunk.embedded_text)) for hit in hits]
+        return tuple(c.text for c in constraints if not self._is_known(c, top))
 
     def _is_known(self, constraint: Constraint, top: Sequence[set[str]]) -> bool:
         """Whether the corpus has the name at all, or a passage near the question nearly does."""

@@ -19,7 +19,7 @@ _NEXT = {
     for code, asking in _ASKING.items()
 }
 _NEXT_HAN = re.compile(rf"[？?；;，,]\s*(?=[^？?，,]*(?:{_ASKS_HAN.pattern}))")
-_SHORTEST = 6  # characters of a question
+_LEAST, _LEAST_HAN = 3, 2  # characters of a question beside its words of asking
 
 
 def sub_questions(question: str, language: str) -> tuple[str, ...]:
@@ -28,5 +28,11 @@ def sub_questions(question: str, language: str) -> tuple[str, ...]:
     following = _NEXT_HAN if han else _NEXT.get(language, _NEXT["en"])
     asks = _ASKS_HAN if han else _ASKS.get(language, _ASKS["en"])
     parts = tuple(part.strip() for part in following.split(question) if part.strip())
-    whole = len(parts) < 2 or any(len(p) < _SHORTEST or not asks.search(p) for p in parts)
+    least = _LEAST_HAN if han else _LEAST
+    whole = len(parts) < 2 or any(not _is_question(part, asks, least) for part in parts)
     return (question,) if whole else parts
+
+
+def _is_question(part: str, asks: re.Pattern[str], least: int) -> bool:
+    """Whether a part asks, and after something: "When" of "When and where is it?" does not."""
+    return bool(asks.search(part)) and len(re.sub(r"\W", "", asks.sub("", part))) >= least

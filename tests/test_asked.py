@@ -1,0 +1,87 @@
+"""What kind of thing a question asks for, and whether a text gives it."""
+
+import pytest
+
+from askai.asked import asked_for, asks_place, gives
+
+ASKED = [
+    ("How much money does DeepSeek earn?", "money"),
+    ("How much does a robot from Unitree cost?", "money"),
+    ("How much does Hefei invest in chips?", "money"),
+    ("What is the revenue of Huawei?", "money"),
+    ("What was Tencent's turnover?", "money"),
+    ("What's the market cap of Baidu?", "money"),
+    ("Quel est le chiffre d’affaires de Huawei ?", "money"),
+    ("Combien coûte un robot ?", "money"),
+    ("¿Cuánto cuesta un robot?", "money"),
+    ("¿Cuáles son los ingresos anuales de Huawei?", "money"),
+    ("华为的营收是多少？", "money"),
+    ("门票多少钱？", "money"),
+    ("When did the revenue rise?", "time"),
+    ("How much of the market does Huawei hold?", "quantity"),
+    ("Combien de robots ?", "quantity"),
+    ("Which cities profit from AI?", None),
+    ("Is the price of a robot high?", None),
+    ("Where does Huawei invest?", None),
+]
+
+
+@pytest.mark.parametrize(("question", "asked"), ASKED, ids=[q for q, _ in ASKED])
+def test_what_a_question_asks_for(question, asked):
+    assert asked_for(question) == asked
+
+
+SUMS = [
+    ("It costs $5.", True),
+    ("It costs five dollars.", True),
+    ("€ 3 million", True),
+    ("12 RMB", True),
+    ("A plan of 8.2 billion yuan", True),
+    ("投资120亿元", True),
+    ("投资数百亿美元", True),
+    ("It costs dollars.", False),
+    ("5 units", False),
+    ("元", False),
+    ("公元2025年", False),
+    ("12个多元化城市", False),
+    ("3 eurozone cities", False),
+]
+
+
+@pytest.mark.parametrize(("text", "given"), SUMS, ids=[t for t, _ in SUMS])
+def test_a_sum_is_a_number_with_its_currency(text, given):
+    assert gives(text, "money") == given
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "given"),
+    [
+        ("founded in 2016", "time", True),
+        ("12 workers", "time", False),
+        ("in 2016", "quantity", False),
+        ("in 2016, 12 workers", "quantity", True),
+        ("twelve", "quantity", True),
+        ("nothing", None, True),
+    ],
+)
+def test_a_year_is_no_quantity_and_a_count_no_time(text, asked, given):
+    assert gives(text, asked) == given
+
+
+PLACES = [
+    ("Where is Huawei?", True),
+    ("Which Chinese city is home to it?", True),
+    ("Is it headquartered in Wuhan?", True),
+    ("Où est Huawei ?", True),
+    ("¿Dónde está?", True),
+    ("¿Cuál es la sede?", True),
+    ("华为的总部在哪个城市？", True),
+    ("Who leads Huawei?", False),
+    ("What does the capacity say?", False),
+    ("华为有多少员工？", False),
+]
+
+
+@pytest.mark.parametrize(("question", "asks"), PLACES, ids=[q for q, _ in PLACES])
+def test_whether_a_question_asks_for_a_place(question, asks):
+    assert asks_place(question) == asks
