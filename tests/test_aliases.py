@@ -113,7 +113,6 @@ def test_no_file_and_an_empty_one_are_no_aliases(tmp_path):
             'names = [["A", "B"], ["C", "Á"]]',
             "{path}: 'a' is in ['A', 'B'] and in ['C', 'Á'].",
         ),
-        ("places = 3", "{path}: places is 3; expected a list of lists of names."),
         ("names = [[]]", "{path}: [] is no group; expected two or more names."),
         ('places = ["A"]', "{path}: 'A' is no group; expected two or more names."),
         ('places = [["A"]]', "{path}: ['A'] is no group; expected two or more names."),
@@ -136,6 +135,10 @@ def test_no_file_and_an_empty_one_are_no_aliases(tmp_path):
         "number",
         "blank",
         "twice",
+        "empty-group",
+        "no-group-of-places",
+        "one-place",
+        "place-and-name",
         "no-toml",
     ],
 )
