@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from askai import bench_report, output, render
+from askai.alias_mining import Suggestion
 from askai.assemble import open_askai, open_corpus, recipe
 from askai.beir import BeirQuery, Bench
 from askai.bench import MEASURES as BENCH_MEASURES
@@ -38,7 +39,9 @@ from askai.spans import SpanScores
 from askai.verify import CitationProof, SentenceProof, Verification, verify
 
 REPOSITORY = Path(__file__).parent.parent
-NAMES = ("answer", "passages", "context", "verification", "index", "status", "models", "beir")
+NAMES = (
+    "answer", "passages", "context", "verification", "index", "status", "models", "beir", "aliases",
+)  # fmt: skip
 SCHEMAS = {
     name: json.loads((resources.files("askai") / f"schemas/{name}.json").read_text("utf-8"))
     for name in NAMES
@@ -199,6 +202,7 @@ def bench_run(*outcomes, limit=None, built=True):
     return bench_report.to_dict(BenchRun(bench, how, report, "hashing", outcomes, 0.5))
 
 
+MINED = Suggestion(("CXMT", "长鑫存储"), "a.txt", 0, 11)
 JUDGED = BeirQuery("q1", "?", answerable=True, relevant={"a": 1}, spans=((Span("a", 0, 1),),))
 UNJUDGED = BeirQuery("q2", "?", answerable=False, relevant={})
 FOUND = Outcome(JUDGED, dict.fromkeys(BENCH_MEASURES, 0.5), SpanScores(1, 0.25, 0.25))
@@ -221,6 +225,8 @@ MADE = [
     ("status", "current", status_object(Changes((), (), ()), *SKIPPED)),
     ("status", "changed", status_object(Changes(("a",), ("b",), ("c",), descriptions=True))),
     ("status", "described", status_object(Changes((), (), (), descriptions=True))),
+    ("aliases", "two", output.suggestions_object([MINED, replace(MINED, start=5)], shown=str)),
+    ("aliases", "none", output.suggestions_object([], shown=str)),
     ("models", "one", output.models_object([MODEL])),
     (
         "models",
@@ -344,6 +350,7 @@ MAY_BE_NULL = {
     "index": set(),
     "status": set(),
     "models": {"dim"},
+    "aliases": set(),
     "beir": {"limit", "measures", "spans", "aurc", "right"},
 }  # fmt: skip
 

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from importlib import import_module
 
 import pytest
 
 from askai.errors import ModelError
-from askai.rerankers import RERANKERS
+from askai.rerankers import RERANKERS, resolve
 from askai.rerankers.onnx_cross_encoder import OnnxCrossEncoder
 from askai.rerankers.packaged_minilm import NAME
 from askai.rerankers.packaged_minilm import reranker as packaged
@@ -251,3 +252,40 @@ def test_a_folder_that_is_no_model_is_named_in_one_line(tmp_path, files):
     )
     assert "\n" not in message
     assert len(message) < 600
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A real CrossEncoder folder, of eight dimensions and ten words."""
+    folder = tmp_path_factory.mktemp("tiny")
+    transformers = import_module("transformers")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "where", "is", "the", "bank", "river"]
+    (folder / "vocab.txt").write_text("\n".join(words), "utf-8")
+    transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.BertConfig(
+        vocab_size=10, intermediate_size=8, num_labels=1, initializer_range=1.0, **sizes
+    )
+    import_module("torch").manual_seed(1)
+    transformers.BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.model
+@pytest.mark.filterwarnings("default")  # of transformers, about its own tokenizers
+def test_the_folder_of_any_cross_encoder_can_be_named(tiny):
+    found = resolve(str(tiny))
+    assert (found.name, found.speaks("xx")) == (tiny.name, True)
+    alone = [found.score("where is the bank", [text])[0] for text in ("the river", "bank", "")]
+    assert found.score("where is the bank", ["the river", "bank", ""]) == pytest.approx(
+        alone, abs=1e-5
+    )
+    assert len(set(alone)) == 3
+    assert found.score("where", []) == []
+
+
+@pytest.mark.model
+def test_a_folder_that_is_no_cross_encoder(tmp_path):
+    (tmp_path / "config.json").write_text("{}", "utf-8")
+    with pytest.raises(ModelError, match=r"cannot be loaded: .* or ask with --no-rerank"):
+        resolve(str(tmp_path)).score("where", ["here"])

@@ -107,6 +107,22 @@ def test_words_that_nothing_holds_lower_the_share_of_those_that_are_held(tmp_pat
     finder.catalog.close()
 
 
+LONG = (
+    "Nanjing has fifty colleges, sixty institutes, ninety academicians, a million students, two "
+    "airports, a river port, many chips, old walls, parks and theatres beside its great library"
+)
+
+
+def test_what_a_better_passage_says_already_fills_no_place(search):
+    chunks = passages(
+        a=LONG, b=f"Contents and other headings. {LONG}.", c="chips", d="chips", e="robots"
+    )
+    found = search(chunks, "colleges chips of Nanjing")
+    assert len({"a", "b"} & set(ids(found))) == 1
+    assert {"c", "d", "e"} <= set(ids(found)), "a few words are no repetition"
+    assert [hit.rank for hit in found] == [1, 2, 3, 4]
+
+
 def test_a_word_moves_a_passage_above_its_equals(search):
     chunks = passages(a="chips", b="chips hefei", c="chips")
     assert ids(search(chunks, "chips of hefei")) == ["b", "a", "c"]

@@ -19,7 +19,7 @@ from askai.gate import Gate
 from askai.generations import Generation, Manifest, open_generation, read_skipped
 from askai.indexing import CATALOG, LEXICAL, UNITS, VECTORS, Recipe
 from askai.lexical import LEXICALS
-from askai.rerankers import RERANKERS
+from askai.rerankers import resolve as reranker
 from askai.retrieve import Retriever
 from askai.seams import load
 from askai.settings import Settings
@@ -138,7 +138,7 @@ def _answerer(generation: Generation, retriever: Retriever, settings: Settings) 
         finder=EvidenceFinder(
             retriever.units,
             retriever.lexical,
-            load("reranker", RERANKERS, settings.reranker)(),
+            reranker(settings.reranker),
         ),
         gate=Gate(retriever.lexical, trained()),
         writer=load("writer", WRITERS, settings.writer)(),

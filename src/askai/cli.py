@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
-from askai.errors import AskaiError, GoldError, IndexMissing, UsageError
+from askai.errors import AskaiError, GoldError, IndexMissing, ReadError, UsageError
 from askai.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from askai.corpus import Corpus
     from askai.evaluate import Evaluation
     from askai.indexing import IndexReport, Progress
-    from askai.records import Answer, GoldItem
+    from askai.records import Answer, Document, GoldItem
 
 ABSTAINED = 3
 INTERRUPTED = 130  # as a shell counts a process ended by Ctrl-C
@@ -565,6 +566,31 @@ def status(
 
 
 @app.command()
+def aliases(
+    context: typer.Context, *, corpus: CorpusOption = None, as_json: JsonOption = False
+) -> None:
+    """Suggests names for aliases.toml that the documents themselves put side by side.
+
+    "CXMT (长鑫存储)" and the like, which no group of aliases.toml holds yet. Read them before you
+    copy them: nothing is written.
+    """
+    settings = _settings(context, corpus=corpus)
+    from askai import output, render  # noqa: PLC0415
+    from askai.alias_mining import suggestions  # noqa: PLC0415
+    from askai.aliases import Aliases  # noqa: PLC0415
+    from askai.assemble import open_corpus  # noqa: PLC0415
+    from askai.corpus import ALIASES  # noqa: PLC0415
+
+    opened = open_corpus(settings)
+    known = Aliases.load(opened.folder / ALIASES)
+    found = suggestions(_readable(opened), known)
+    if as_json:
+        _print_json(output.suggestions_object(found, shown=_shown(settings)))
+    else:
+        _print(render.suggestions(found, shown=_shown(settings)))
+
+
+@app.command()
 def models(context: typer.Context, *, as_json: JsonOption = False) -> None:
     """Lists the embedding models that are here or can be had: origin, size, licence, languages.
 
@@ -578,6 +604,18 @@ def models(context: typer.Context, *, as_json: JsonOption = False) -> None:
         _print_json(output.models_object(available()))
     else:
         _print(render.models(available()))
+
+
+def _readable(corpus: "Corpus") -> "Iterator[Document]":
+    """The documents of a folder; what cannot be read is named."""
+    listing = corpus.list()
+    for skip in listing.skipped:
+        _notify(f"Not read: {skip.path}: {skip.reason}")
+    for file in listing.files:
+        try:
+            yield corpus.read(file.path)
+        except ReadError as error:
+            _notify(f"Not read: {file.path}: {error}")
 
 
 def _index(settings: Settings, *, rebuild: bool) -> "IndexReport":

@@ -48,6 +48,11 @@ def translations(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield word, _tokens(entries[word])
 
 
+def is_word(text: str) -> bool:
+    """Whether the dictionary has this simplified Chinese word."""
+    return text in _entries()
+
+
 def _cut(part: str, entries: dict[str, str]) -> Iterator[str]:
     start = 0
     while start < len(part):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from askai.alias_mining import Suggestion
     from askai.changes import Changes
     from askai.cite import Context
     from askai.embedders.models import ModelInfo
@@ -207,3 +208,14 @@ def _index(manifest: Manifest, embedder: str) -> dict[str, Any]:
 
 def _skipped(skip: Skipped) -> dict[str, str]:
     return {"path": skip.path, "reason": skip.reason}
+
+
+def suggestions_object(found: Sequence[Suggestion], *, shown: ShownPath) -> dict[str, Any]:
+    """schemas/aliases.json."""
+    return {
+        "schema": "askai.aliases/1",
+        "suggestions": [
+            {"names": list(s.names), "source": shown(s.path), "start": s.start, "end": s.end}
+            for s in found
+        ],
+    }

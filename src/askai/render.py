@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from askai.records import Answer, Citation, Conflict, Hit, Skipped
 
 if TYPE_CHECKING:
+    from askai.alias_mining import Suggestion
     from askai.changes import Changes
     from askai.cite import Context
     from askai.embedders.models import ModelInfo
@@ -67,6 +68,23 @@ def _citation(citation: Citation, shown: ShownPath, *, said: str) -> str:
     if _line(citation.quote) not in _line(said):
         lines.append(f"    “{_line(citation.quote)}”")
     return "\n".join(lines)
+
+
+def suggestions(found: Sequence[Suggestion], *, shown: ShownPath) -> str:
+    """Groups as lines of aliases.toml, each with the place that has it."""
+    if not found:
+        return "No names stand side by side that aliases.toml does not have yet."
+    lines = [
+        f"  [{', '.join(_toml(name) for name in s.names)}],"
+        f"  # {_line(shown(s.path))}#char={s.start}-{s.end}"
+        for s in found
+    ]
+    return "\n".join(["names = [", *lines, "]"])
+
+
+def _toml(text: str) -> str:
+    escaped = _line(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def passages(hits: Sequence[Hit], *, shown: ShownPath, explain: bool) -> str:

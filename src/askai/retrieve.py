@@ -20,13 +20,14 @@ from askai.lexical import LexicalIndex
 from askai.lexicon import translations
 from askai.records import Chunk, Hit
 from askai.stores import Store
-from askai.tokens import content_tokens, folded, is_han
+from askai.tokens import content_tokens, folded, is_han, tokens
 from askai.units import chunk_of, says_something, unit_texts
 
 # What a full lexical match is worth in cosine: measured on development data, see docs/retrieval.md.
 LEXICAL_WEIGHT = 0.25
-_UNIT_SHARE = 0.5  # of the best sentence's cosine in a passage's, where it is the higher one
+UNIT_SHARE = 0.5  # of the best sentence's cosine in a passage's, where it is the higher one
 _NOTHING_SAID = 0.2  # what a passage loses that is but an address, a label or a button
+_REPEATED, _TELLING = 0.95, 20  # share of the tokens of the shorter of two passages; fewest tokens
 _DEPTH = 50  # candidates of each leg
 
 
@@ -60,11 +61,15 @@ class Retriever:
     embedder: Embedder
     centring: Centring
     aliases: Aliases
+    lexical_weight: float = LEXICAL_WEIGHT
+    unit_share: float = UNIT_SHARE
+    translates: bool = True  # whether a Chinese question is also searched for in English
 
     def query(self, text: str) -> Query:
         """Prepares a question: its language, its terms, and its names as the corpus spells them."""
         mentions = self.aliases.mentions(text)
-        own, translated = self._terms(text, mentions), self._translated(text, mentions)
+        own = self._terms(text, mentions)
+        translated = self._translated(text, mentions) if self.translates else ()
         added = [name for mention in mentions if (name := self._spelling(text, mention))]
         dense = f"{text} ({', '.join(dict.fromkeys(added))})" if added else text
         language = language_of(text)
@@ -100,9 +105,9 @@ class Retriever:
                 latin = next((name for name in piece.group if not is_han(folded(name)[0])), None)
                 terms += self._name(latin or _written(text, piece), piece.group)
                 continue
-            for word, tokens in translations(piece):
-                some = some or bool(tokens)
-                terms.append(tokens or (word,))
+            for word, english in translations(piece):
+                some = some or bool(english)
+                terms.append(english or (word,))
             terms += [(token,) for token in content_tokens(piece) if not is_han(token)]
         return tuple(dict.fromkeys(terms)) if some else ()
 
@@ -149,7 +154,7 @@ class Retriever:
                 Hit(
                     chunk=chunks[i],
                     rank=0,
-                    score=cosines[i] + LEXICAL_WEIGHT * share - loss,
+                    score=cosines[i] + self.lexical_weight * share - loss,
                     dense=cosines[i],
                     lexical=share,
                     dense_rank=dense_ranks.get(i),
@@ -157,7 +162,8 @@ class Retriever:
                 )
             )
         hits.sort(key=lambda hit: (-hit.score, hit.chunk.id))
-        return [replace(hit, rank=rank) for rank, hit in enumerate(hits[:k], 1)]
+        distinct = _without_repeats(hits, k)
+        return [replace(hit, rank=rank) for rank, hit in enumerate(distinct, 1)]
 
     def leg(
         self, query: Query, k: int, *, name: Literal["dense", "lexical"]
@@ -187,7 +193,7 @@ class Retriever:
             for unit, cosine in self.units.search(query.vector, len(units), among=units):
                 best.setdefault(chunk_of(unit), cosine)
         cosines = self.store.search(query.vector, len(ids), among=ids)
-        blended = [(i, c + _UNIT_SHARE * max(0.0, best.get(i, c) - c)) for i, c in cosines]
+        blended = [(i, c + self.unit_share * max(0.0, best.get(i, c) - c)) for i, c in cosines]
         return sorted(blended, key=lambda pair: (-pair[1], pair[0]))[:k]
 
     def _lexical(
@@ -200,6 +206,28 @@ class Retriever:
             for id_, score in self.lexical.search(view, k, among=among):
                 shares[id_] = max(shares.get(id_, 0.0), min(1.0, score / ceiling))
         return sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
+
+
+def _without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
+    """The k best, without passages that repeat a better one nearly word for word: a page that has
+    a paragraph twice, and a page and its copy, fill one place."""
+    kept: list[Hit] = []
+    seen: list[frozenset[str]] = []
+    for hit in hits:
+        if len(kept) == k:
+            break
+        held = frozenset(tokens(hit.chunk.text))
+        if not any(_repeats(held, other) for other in seen):
+            kept.append(hit)
+            seen.append(held)
+    return kept
+
+
+def _repeats(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether one of two passages holds the other, but for a word in twenty; a few words say no
+    more than that they are common."""
+    fewer = min(len(one), len(other))
+    return fewer >= _TELLING and len(one & other) >= _REPEATED * fewer
 
 
 def _pieces(text: str, mentions: Sequence[Mention]) -> Iterator[str | Mention]:

@@ -237,7 +237,7 @@ def _unloadable(folder: Path, name: str, error: Exception) -> ModelError:
 
 def _load(folder: Path, name: str) -> Any:
     try:
-        with _quiet():
+        with quiet():
             module = import_module("sentence_transformers")
             model = module.SentenceTransformer(
                 str(folder), local_files_only=True, trust_remote_code=False
@@ -248,7 +248,7 @@ def _load(folder: Path, name: str) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars and advice on stderr while a model loads; settings are then put back."""
     loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers")]
     levels = [logger.level for logger in loggers]

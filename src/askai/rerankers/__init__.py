@@ -1,7 +1,10 @@
 """The reranker seam: question and text read together, for how well the one answers the other."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
+
+from askai.seams import load
 
 RERANKERS = {
     "none": "askai.rerankers.none:NoReranker",
@@ -23,3 +26,15 @@ class Reranker(Protocol):
         """A logit for each text, any real number, higher for a better one; not comparable between
         models. Raises ModelError when the model cannot be loaded."""
         ...
+
+
+def resolve(reference: str) -> Reranker:
+    """The reranker that a setting names: one of RERANKERS or of a plug-in, or else the folder of a
+    sentence-transformers CrossEncoder. Raises UsageError naming what there is.
+    """
+    if reference not in RERANKERS and (Path(reference) / "config.json").is_file():
+        from askai.rerankers.cross_encoder import FolderCrossEncoder  # noqa: PLC0415
+
+        return FolderCrossEncoder(Path(reference))
+    found: Reranker = load("reranker", RERANKERS, reference)()
+    return found
