@@ -122,6 +122,11 @@ def han_parts(text: str) -> list[str]:
     return [part for run in runs for part in _ASKING.split(run) if part]
 
 
+def encodable(text: str) -> str:
+    """The text without lone surrogates, which JSON can spell and no tokenizer of a model takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
 # A Latin letter or a digit: what a Latin name must not touch. Han characters may stand beside it.
 LATIN_LETTER = rf"[^\W{_HAN}]"
 

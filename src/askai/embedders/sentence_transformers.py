@@ -22,6 +22,7 @@ from askai.embedders import Vector, Vectors
 from askai.embedders.bert_numpy import BertEncoder
 from askai.errors import ModelError
 from askai.files import stamped_sha256
+from askai.tokens import encodable
 
 Location = Path | str | Callable[[], Path]  # a folder, or what prepares it when first needed
 
@@ -174,14 +175,14 @@ class SentenceTransformerEmbedder:
             if self._query_encoder is None:
                 self._query_encoder = _open_encoder(self.folder, self.name, self.max_tokens)
         prompt = default_prompts(self.name)[0]
-        return self._query_encoder.encode(prompt + text.encode("utf-8", "replace").decode())
+        return self._query_encoder.encode(prompt + encodable(text))
 
     def _encode(self, texts: list[str], *, role: str) -> Vectors:
         with self._lock:  # a fast tokenizer refuses a second thread: "Already borrowed"
             model = self._loaded()
             encode = model.encode_query if role == "query" else model.encode_document
             found = encode(
-                [text.encode("utf-8", "replace").decode() for text in texts],  # lone surrogates
+                [encodable(text) for text in texts],
                 prompt=_prompt(model.prompts, self.name, role),
                 batch_size=self._batch_size,
                 show_progress_bar=False,

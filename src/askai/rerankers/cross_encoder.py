@@ -8,6 +8,7 @@ from typing import Any
 
 from askai.embedders.sentence_transformers import quiet
 from askai.errors import ModelError
+from askai.tokens import encodable
 
 
 class FolderCrossEncoder:
@@ -32,7 +33,7 @@ class FolderCrossEncoder:
         with self._lock:
             if self._model is None:
                 self._model = self._open()
-            pairs = [(_sound(question), _sound(text)) for text in texts]
+            pairs = [(encodable(question), encodable(text)) for text in texts]
             # As logits: a probability near 1 no longer tells good from better.
             identity = import_module("torch").nn.Identity()
             found = self._model.predict(pairs, activation_fn=identity, show_progress_bar=False)
@@ -49,8 +50,3 @@ class FolderCrossEncoder:
                 f"The reranker in {self._folder} cannot be loaded: {reason[:300]} Expected the "
                 "folder of a sentence-transformers CrossEncoder; or ask with --no-rerank."
             ) from error
-
-
-def _sound(text: str) -> str:
-    """Without lone surrogates, which no tokenizer takes."""
-    return text.encode("utf-8", "replace").decode()

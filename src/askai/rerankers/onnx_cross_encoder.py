@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from askai.errors import ModelError
+from askai.tokens import encodable
 
 _LONGEST = 512  # tokens of question and text together
 
@@ -46,7 +47,7 @@ class OnnxCrossEncoder:
             return [self._logit(question, text) for text in texts]
 
     def _logit(self, question: str, text: str) -> float:
-        encoded = self._tokenizer.encode(_sound(question), _sound(text))
+        encoded = self._tokenizer.encode(encodable(question), encodable(text))
         inputs = {
             "input_ids": [encoded.ids],
             "attention_mask": [encoded.attention_mask],
@@ -78,8 +79,3 @@ class OnnxCrossEncoder:
         tokenizer.enable_truncation(_LONGEST, strategy="longest_first")
         tokenizer.no_padding()
         self._session, self._tokenizer = session, tokenizer
-
-
-def _sound(text: str) -> str:
-    """Without lone surrogates, which no tokenizer takes."""
-    return text.encode("utf-8", "replace").decode()
