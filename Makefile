@@ -89,7 +89,7 @@ lint: $(INSTALLED) ## ruff and mypy
 	@$(call part,mypy,$(BIN)/mypy --strict --no-error-summary src)
 
 pytest: $(INSTALLED) ## the tests
-	@$(call part,pytest,$(BIN)/pytest)
+	@$(call part,pytest,$(BIN)/pytest -n 2 --dist loadfile)
 
 gate: $(INSTALLED) ## the gold questions may not go worse than evals/baseline.json
 ifneq ($(wildcard evals/baseline.json),)

@@ -123,6 +123,11 @@ def test_what_a_better_passage_says_already_fills_no_place(search):
     assert [hit.rank for hit in found] == [1, 2, 3, 4]
 
 
+def test_one_number_of_its_own_makes_another_passage(search):
+    chunks = passages(a=f"{LONG} of 1907.", b=f"{LONG} of 1908.")
+    assert len(search(chunks, "colleges chips of Nanjing")) == 2
+
+
 def test_a_word_moves_a_passage_above_its_equals(search):
     chunks = passages(a="chips", b="chips hefei", c="chips")
     assert ids(search(chunks, "chips of hefei")) == ["b", "a", "c"]

@@ -27,7 +27,7 @@ from askai.units import chunk_of, says_something, unit_texts
 LEXICAL_WEIGHT = 0.25
 UNIT_SHARE = 0.5  # of the best sentence's cosine in a passage's, where it is the higher one
 _NOTHING_SAID = 0.2  # what a passage loses that is but an address, a label or a button
-_REPEATED, _TELLING = 0.95, 20  # share of the tokens of the shorter of two passages; fewest tokens
+_TELLING = 20  # different words that a passage needs to be taken for the repetition of another
 _DEPTH = 50  # candidates of each leg
 
 
@@ -209,8 +209,8 @@ class Retriever:
 
 
 def _without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
-    """The k best, without passages that repeat a better one nearly word for word: a page that has
-    a paragraph twice, and a page and its copy, fill one place."""
+    """The k best, without passages that repeat a better one: a page that has a paragraph twice, and
+    a page and its copy, fill one place."""
     kept: list[Hit] = []
     seen: list[frozenset[str]] = []
     for hit in hits:
@@ -224,10 +224,9 @@ def _without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
 
 
 def _repeats(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether one of two passages holds the other, but for a word in twenty; a few words say no
-    more than that they are common."""
-    fewer = min(len(one), len(other))
-    return fewer >= _TELLING and len(one & other) >= _REPEATED * fewer
+    """Whether one of two passages holds every word of the other; a few words say no more than that
+    they are common. One number or name of its own makes a passage another one."""
+    return min(len(one), len(other)) >= _TELLING and (one <= other or other <= one)
 
 
 def _pieces(text: str, mentions: Sequence[Mention]) -> Iterator[str | Mention]:
