@@ -314,6 +314,64 @@ def test_the_pieces_of_a_chinese_sentence_are_joined_without_a_blank(corpus):
     assert "聚集了语音先锋" in texts(answer)[0]
 
 
+# --- several things asked, of one thing -------------------------------------------------------
+
+NAMES = 'places = [["Wuhan", "武汉"], ["Hefei", "合肥"]]\nnames = [["Pony.ai", "小马智行"]]\n'
+ROW = "Wuhan (Strength: Humanoid robots; Firms: Pony.ai)"
+
+
+class Written:
+    """Says that it was asked to write, of the best unit."""
+
+    def write(self, _, evidence):
+        return [("written", (evidence[0],))]
+
+
+def opened(answerer, **parts):
+    """The same with another part, and with a gate that lets everything through."""
+    gate = replace(answerer.gate, model=replace(BY_HAND, threshold=0.0))
+    return replace(answerer, gate=gate, **parts)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("Region: Centre; City: Wuhan; Strength which; which Firms: Pony.ai?", [ROW]),
+        ("Region: Centre; City: Wuhan; Strength: Humanoid robots; Firms: Pony.ai", ["written"]),
+        ("City of Beijing: which Humanoid robots; Strength: which Firms: Pony.ai?", ["written"]),
+    ],
+    ids=["a-row-for-all", "one-question", "the-row-of-another-city"],
+)
+def test_what_is_asked_in_parts_of_one_thing_is_answered_with_its_row(corpus, question, said):
+    places = NAMES.replace("places = [", 'places = [["Beijing", "北京"], ')
+    asked = corpus({"table.txt": f"{TABLE}\nBeijing has robots.\n", **others()}, places)
+    asked.answerer = opened(asked.answerer, writer=Written())
+    assert texts(asked(question)) == said
+
+
+ELSEWHERE = {
+    "a.txt": "Pony.ai builds robots for warehouses.\n",
+    "b.txt": "Pony.ai sells taxis of its own in the city at night.\n",
+    "c.txt": "Gardens are quiet at night and robots sing there.\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("question", "sources"),
+    [
+        ("What are all the robots that Pony.ai builds for warehouses?", ["a.txt", "b.txt"]),
+        ("Which robots does Pony.ai build for warehouses?", ["a.txt"]),
+        ("What are all the robots for warehouses?", ["a.txt"]),
+    ],
+    ids=["all-of-a-thing", "not-all", "no-thing"],
+)
+def test_all_that_is_said_of_a_thing_is_what_every_document_says(corpus, question, sources):
+    asked = corpus({**ELSEWHERE, **others()}, NAMES)
+    asked.answerer = opened(asked.answerer)
+    answer = asked(question)
+    assert [citation.source.path for citation in answer.citations] == sources
+
+
 # --- no answer --------------------------------------------------------------------------------
 
 REFUSALS = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from askai.asked import asked_for, asks_place, gives
+from askai.asked import asked_for, asks_all, asks_meaning, asks_place, gives
 
 ASKED = [
     ("How much money does DeepSeek earn?", "money"),
@@ -85,3 +85,50 @@ PLACES = [
 @pytest.mark.parametrize(("question", "asks"), PLACES, ids=[q for q, _ in PLACES])
 def test_whether_a_question_asks_for_a_place(question, asks):
     assert asks_place(question) == asks
+
+
+MEANINGS = [
+    ("What is embodied AI?", True),
+    ("what's a token", True),
+    ("What are new quality productive forces?", True),
+    ("What does “whole-chain” mean?", True),
+    ("What is meant by six dragons?", True),
+    ("Define embodied AI.", True),
+    ("c'est quoi, l'IA incarnée ?", True),
+    ("Qu'est-ce que l'IA incarnée ?", True),
+    ("Que signifie « six dragons » ?", True),
+    ("¿Qué es la IA encarnada?", True),
+    ("¿Qué significa HBM?", True),
+    ("什么是具身智能？", True),
+    ("具身智能是什么意思？", True),
+    ("具身智能是什么？", True),
+    ("What is the population of Wuhan?", False),
+    ("What is the stock code of Baidu in Hong Kong?", False),
+    ("What are the firms of Hefei known for?", False),
+    ("Quel est le code boursier de Baidu ?", False),
+    ("合肥的优势是什么？", False),
+    ("Which city leads?", False),
+]
+
+
+@pytest.mark.parametrize(("question", "asked"), MEANINGS, ids=[q for q, _ in MEANINGS])
+def test_what_a_thing_is_and_not_what_it_has(question, asked):
+    assert asks_meaning(question) == asked
+
+
+ALL = [
+    ("What are all the fields that use AI?", True),
+    ("Name all of the cities.", True),
+    ("Say everything that Meitu does.", True),
+    ("Cite toutes les villes.", True),
+    ("¿Cuáles son todos los planes?", True),
+    ("列出所有城市", True),
+    ("Is Huawei at all in Chengdu?", False),
+    ("Which cities are there?", False),
+    ("Après tout, où est Huawei ?", False),
+]
+
+
+@pytest.mark.parametrize(("question", "asked"), ALL, ids=[q for q, _ in ALL])
+def test_whether_all_is_asked(question, asked):
+    assert asks_all(question) == asked

@@ -365,3 +365,30 @@ def test_confidence_rises_with_the_score_whatever_the_gate_decides(judge):
     missing = judge("Where is Atlantis?", "germany", score=0.4).confidence
     assert missing == pytest.approx(0.1 * 0.7310586)
     assert judge(asked).confidence == 0.0
+
+
+# --- what a thing is ----------------------------------------------------------------------------
+
+BODY = "Embodied robots are a frontier of the plan"
+NOTE = "Embodied robots are robots that have a body"
+
+
+@pytest.mark.parametrize(
+    ("question", "note_score", "first"),
+    [
+        ("What are embodied robots?", NEAR - 0.1, "note"),
+        ("What are embodied robots?", NEAR - 0.2, "body"),
+        ("Where are embodied robots of the plan built?", NEAR - 0.1, "body"),
+    ],
+    ids=["asked", "too-far-behind", "something-else-asked"],
+)
+def test_a_note_says_what_a_thing_is(tmp_path, question, note_score, first):
+    chunks = [passage("body", BODY), passage("note", NOTE, kind="footnote", label="note 1")]
+    finder, _ = retriever(tmp_path, [*chunks, *filler(40)])
+    evidence = [unit(chunks[0], NEAR), unit(chunks[1], note_score)]
+    gate = Gate(finder.lexical, BY_HAND)
+    found = gate.examine(finder.query(question), [hit(c) for c in chunks], evidence)
+    assert [e.chunk.id for e in found.evidence] == sorted(
+        ["body", "note"], key=lambda i: i != first
+    )
+    finder.catalog.close()

@@ -5,8 +5,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 
-from askai.asked import asks_place
+from askai.asked import asks_all, asks_place
 from askai.catalog import Catalog
 from askai.cite import citation
 from askai.conflicts import Stated, has_a_seat, stated_places
@@ -34,7 +35,8 @@ from askai.writers import Drafted, Writer, printed
 
 LONGEST_QUESTION = 4000  # characters
 _SEARCHED = 20  # passages; what disagrees may stand further down
-_NEARLY = 0.05  # of score: one unit that answers all parts is better than a better one for each
+_NEARLY = 0.06  # of score: one row that answers all parts is better than a better unit for each
+_ELSEWHERE = 2  # further documents quoted where all is asked that they say
 _CLOSEST = 2  # citations that show what the documents do say
 # Format characters that reorder or hide text: a question is read as it is seen.
 _HIDDEN = frozenset("Cc Cf Cs Co Cn".split())  # noqa: SIM905  Unicode's own names
@@ -80,6 +82,8 @@ class Answerer:
             stated = self._stated(judged)
             if stated:
                 drafted = [(printed(one.unit), (one.unit,)) for one in stated]
+            elif drafted and asks_all(judged.query.text):
+                drafted += islice(self._elsewhere(judged, drafted), _ELSEWHERE)
             drafted = _once([self._whole(sentence) for sentence in drafted])
         sentences, citations = self._cited(drafted)
         return Answer(
@@ -117,10 +121,10 @@ class Answerer:
             verdict = replace(least.verdict, confidence=confidence)
             return replace(whole, verdict=verdict, evidence=least.evidence), []
         verdict = replace(whole.verdict, confidence=least.verdict.confidence)
-        best = whole.evidence[0]
-        drafted = [
-            sentence for part in parts for sentence in (self._drafted(_preferring(best, part))[:1])
-        ]
+        row = _row_of_all(parts, whole.query)
+        if row is not None:
+            return replace(whole, verdict=verdict), [(printed(row), (row,))]
+        drafted = [sentence for part in parts for sentence in self._drafted(part)[:1]]
         return replace(whole, verdict=verdict), drafted
 
     def _drafted(self, judged: "_Judged") -> list[Drafted]:
@@ -140,10 +144,24 @@ class Answerer:
         found = stated_places(thing, judged.hits, self.retriever.aliases)
         return found if len(found) > 1 or judged.verdict.evidence else []
 
+    def _elsewhere(self, judged: "_Judged", drafted: Sequence[Drafted]) -> Iterator[Drafted]:
+        """What other documents say of the thing of which all is asked, the best of each."""
+        group = self._thing(judged.query)
+        if not group:
+            return
+        named = zip(judged.query.names, judged.query.groups, strict=True)
+        thing = replace(judged.query, names=tuple(name for name, of in named if of == group))
+        seen = {unit.chunk.path for _, units in drafted for unit in units}
+        for unit in judged.evidence:
+            if unit.chunk.path not in seen and _names(unit, thing):
+                seen.add(unit.chunk.path)
+                yield printed(unit), (unit,)
+
     def _thing(self, query: Query) -> tuple[str, ...]:
         """The names of the one thing that a question names beside places; none of several."""
         places = self.retriever.aliases.places
-        things = [group for group in dict.fromkeys(query.groups) if group[0] not in places]
+        named = dict.fromkeys(group for group in query.groups if not _is_common(group[0]))
+        things = [group for group in named if group[0] not in places]
         return things[0] if len(things) == 1 else ()
 
     def _cited(
@@ -202,13 +220,33 @@ class _Judged:
     verdict: Verdict
 
 
-def _preferring(best: Evidence, part: _Judged) -> _Judged:
-    """A part that the best unit of the whole question answers nearly as well as any other."""
-    units = part.verdict.evidence
-    same = [u for u in units if (u.chunk.id, u.start) == (best.chunk.id, best.start)]
-    if not same or same[0].score < units[0].score - _NEARLY:
-        return part
-    return replace(part, verdict=replace(part.verdict, evidence=tuple(same)))
+def _row_of_all(parts: Sequence[_Judged], query: Query) -> Evidence | None:
+    """The table row that answers each part about as well as anything does: what is asked of one
+    thing in several parts is what a table has in several columns. It names what `query` names."""
+    rows: list[set[tuple[str, int]]] = []
+    for part in parts:
+        units = part.verdict.evidence
+        near = (unit for unit in units if unit.score >= units[0].score - _NEARLY)
+        rows.append({_place(u) for u in near if u.chunk.kind == "table_row" and _names(u, query)})
+    common = set.intersection(*rows)
+    found = (unit for unit in parts[0].verdict.evidence if _place(unit) in common)
+    return next(found, None)
+
+
+def _names(unit: Evidence, query: Query) -> bool:
+    """Whether a unit holds one of a question's names, if it has any."""
+    held = set(tokens(unit.quote))
+    named = [forms for name, forms in query.names if not _is_common(name)]
+    return not named or any(held.issuperset(form) for forms in named for form in forms)
+
+
+def _is_common(name: str) -> bool:
+    """Whether an aliased name is a common noun ("artificial intelligence")."""
+    return name.split(maxsplit=1)[0].islower()
+
+
+def _place(unit: Evidence) -> tuple[str, int]:
+    return unit.chunk.path, unit.start
 
 
 def _with_names(text: str, whole: Query) -> str:

@@ -56,6 +56,33 @@ _PLACE = re.compile(
 )
 
 
+_THING = (
+    r"(?:(?:an?|the|l[ea]s?|un[ae]?|el|los|las) |l['’])?"
+    r"(?:(?!(?:of|de|du|des|del)\b)[\w«»“”\"-]+ ?){1,4}\W*$"
+)
+_MEANING = re.compile(
+    rf"^\W*(?:what(?: is|['’]?s| are)|c['’]est quoi,?|qu['’]est[- ]ce qu(?:e|['’])|que (?:es|son)) "
+    rf"{_THING}|^\W*(?:define|que (?:signifie|veut dire|significa)) {_THING}"
+    r"|\bwhat does .+ mean\b|\bmeaning of\b|\bmeant by\b"
+    r"|什么是|何谓|是什么意思|^[^，,的]{2,12}是什么\W*$"
+)
+# What is asked for of all who speak of it: every document has something to add.
+_ALL = re.compile(
+    r"\ball (?:of )?the\b|\b(?:what|which|who|where) are all\b|\bevery(?:thing)?\b"
+    r"|\btou(?:te)?s les\b|\btod[oa]s l[oa]s\b|所有|全部|一切"
+)
+
+
+def asks_meaning(question: str) -> bool:
+    """Whether a question asks what a thing is, and for nothing more of it."""
+    return bool(_MEANING.search(folded(question).strip()))
+
+
+def asks_all(question: str) -> bool:
+    """Whether a question asks for all that is said, and not for one of several things."""
+    return bool(_ALL.search(folded(question)))
+
+
 def asks_place(question: str) -> bool:
     """Whether a question asks where something is."""
     return bool(_PLACE.search(folded(question)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from askai.answerability import Answerability, Held, features
-from askai.asked import asked_for, gives
+from askai.asked import asked_for, asks_meaning, gives
 from askai.lexical import LexicalIndex
 from askai.records import Chunk, Evidence, Hit
 from askai.retrieve import Query
@@ -106,6 +106,8 @@ class Gate:
         asked = asked_for(query.text)
         ordered = _preferred(ordered, lambda unit: _has_enough(unit, chunks, telling), math.inf)
         ordered = _preferred(ordered, lambda unit: gives(unit.quote, asked), _ASIDE)
+        if asks_meaning(query.text):
+            ordered = _first(ordered, lambda unit: unit.chunk.kind == "footnote", _ASIDE)
         around = _surroundings(ordered[0].chunk, chunks)
         return Examined(
             evidence=tuple(ordered),
@@ -206,6 +208,14 @@ def _preferred(
     if not fitting or fitting[0].score < units[0].score - slack:
         return units
     return fitting
+
+
+def _first(units: list[Evidence], fits: Callable[[Evidence], bool], slack: float) -> list[Evidence]:
+    """The units with the best that fits before the others, unless it is too far behind."""
+    best = next((unit for unit in units if fits(unit)), None)
+    if best is None or best.score < units[0].score - slack:
+        return units
+    return [best, *(unit for unit in units if unit is not best)]
 
 
 def _held(around: set[str], telling: Sequence[Constraint]) -> Held:

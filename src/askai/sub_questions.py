@@ -18,7 +18,12 @@ _NEXT = {
     )
     for code, asking in _ASKING.items()
 }
+# A comma alone may begin a clause ("the firm, which …"), so one comma parts nothing.
+_LISTED = {
+    code: re.compile(rf",\s+(?=(?:{asking})\b)", re.IGNORECASE) for code, asking in _ASKING.items()
+}
 _NEXT_HAN = re.compile(rf"[？?；;，,]\s*(?=[^？?，,]*(?:{_ASKS_HAN.pattern}))")
+_FEW = 2  # parts; a question of more enumerates them
 _LEAST, _LEAST_HAN = 3, 2  # characters of a question beside its words of asking
 
 
@@ -27,7 +32,11 @@ def sub_questions(question: str, language: str) -> tuple[str, ...]:
     han = language == "zh"
     following = _NEXT_HAN if han else _NEXT.get(language, _NEXT["en"])
     asks = _ASKS_HAN if han else _ASKS.get(language, _ASKS["en"])
-    parts = tuple(part.strip() for part in following.split(question) if part.strip())
+    pieces = following.split(question)
+    listed = None if han else _LISTED.get(language, _LISTED["en"])
+    if listed and len(pieces) + len(listed.findall(question)) > _FEW:
+        pieces = [part for piece in pieces for part in listed.split(piece)]
+    parts = tuple(part.strip() for part in pieces if part.strip())
     least = _LEAST_HAN if han else _LEAST
     whole = len(parts) < 2 or any(not _is_question(part, asks, least) for part in parts)
     return (question,) if whole else parts
