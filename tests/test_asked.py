@@ -2,7 +2,7 @@
 
 import pytest
 
-from askai.asked import asked_for, asks_all, asks_meaning, asks_place, gives
+from askai.asked import asked_for, asks_all, asks_meaning, asks_place, gives, kind_of
 
 ASKED = [
     ("How much money does DeepSeek earn?", "money"),
@@ -20,7 +20,23 @@ ASKED = [
     ("When did the revenue rise?", "time"),
     ("How much of the market does Huawei hold?", "quantity"),
     ("Combien de robots ?", "quantity"),
+    ("成都的高校数量", "quantity"),
+    ("What share of patents is from Beijing?", "share"),
+    ("Quelle proportion des brevets vient de Pékin ?", "share"),
+    ("¿Qué porcentaje de las patentes es de Pekín?", "share"),
+    ("北京的专利占比是多少？", "share"),
+    ("Which place does Nanjing hold?", "rank"),
+    ("À quelle place Nankin figure-t-elle ?", "rank"),
+    ("¿Qué puesto ocupa Nankín?", "rank"),
+    ("南京排第几？", "rank"),
+    ("who founded deepseek", "founder"),
+    ("Qui est le maire de Hefei ?", "mayor"),
+    ("¿Quién es el director general de Baidu?", "chief"),
+    ("谁是百度的董事长？", "president"),
+    ("Who is the minister?", "minister"),
     ("Which cities profit from AI?", None),
+    ("Who uses the robots?", None),
+    ("Where is the mayor's office?", None),
     ("Is the price of a robot high?", None),
     ("Where does Huawei invest?", None),
 ]
@@ -85,6 +101,41 @@ PLACES = [
 @pytest.mark.parametrize(("question", "asks"), PLACES, ids=[q for q, _ in PLACES])
 def test_whether_a_question_asks_for_a_place(question, asks):
     assert asks_place(question) == asks
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "given"),
+    [
+        ("Over 50% of the patents", "share", True),
+        ("Half of the patents", "share", True),
+        ("one in three patents", "share", True),
+        ("三分之一的专利", "share", True),
+        ("la mitad de las patentes", "share", True),
+        ("112 patents of 2024", "share", False),
+        ("Nanjing ranks sixth", "rank", True),
+        ("9. Tianjin", "rank", True),
+        ("居首位", "rank", True),
+        ("la première ville", "rank", True),
+        ("A strong city in 2024", "rank", False),
+        ("It was founded by a student.", "founder", True),
+        ("由学生创办", "founder", True),
+        ("It has a founding story.", "founder", False),
+        ("Mayor Li spoke.", "mayor", True),
+        ("The city spoke.", "mayor", False),
+        ("Anything at all", None, True),
+    ],
+)
+def test_a_share_a_rank_and_an_office(text, asked, given):
+    assert gives(text, asked) == given
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [("quantity", "quantity"), ("share", "quantity"), ("rank", "quantity"), ("money", "money"),
+     ("time", "time"), ("founder", "person"), ("minister", "person")],
+)  # fmt: skip
+def test_what_a_refusal_calls_it(asked, kind):
+    assert kind_of(asked) == kind
 
 
 MEANINGS = [

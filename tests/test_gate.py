@@ -367,6 +367,38 @@ def test_confidence_rises_with_the_score_whatever_the_gate_decides(judge):
     assert judge(asked).confidence == 0.0
 
 
+# --- names and offices ------------------------------------------------------------------------
+
+UBIQUITOUS = ("China", "Chine", "中国")
+
+
+def test_a_name_that_is_all_over_in_one_spelling_says_nothing_in_a_rare_one(tmp_path):
+    chunks = [passage(f"c{n}", f"China has plan{n} for chips{n}") for n in range(20)]
+    chunks += [passage("rare", "La Chine a des robots"), passage("wuhan", "Wuhan in China rests")]
+    finder, _ = retriever(tmp_path, [*chunks, *filler(20)], groups=(UBIQUITOUS,))
+    gate = Gate(finder.lexical, BY_HAND)
+    found = gate.examine(
+        finder.query("Which share of China's plans comes from Wuhan?"),
+        [hit(chunks[0])],
+        [unit(chunks[0])],
+    )
+    assert (found.held, found.apart) == ((), ("Wuhan",))
+    finder.catalog.close()
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [("Who founded DeepSeek?", "person"), ("Who trains models with DeepSeek?", "")],
+)
+def test_who_holds_an_office_is_not_said_where_the_office_is_not(judge, question, reason):
+    assert judge(question, "deepseek").reason == reason
+
+
+def test_a_chinese_firm_that_is_in_no_document_is_missing(judge):
+    verdict = judge("旷视科技的总部在哪里？", "deepseek")
+    assert (verdict.reason, verdict.missing) == ("missing", ("旷视",))
+
+
 # --- what a thing is ----------------------------------------------------------------------------
 
 BODY = "Embodied robots are a frontier of the plan"

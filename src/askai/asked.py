@@ -5,13 +5,51 @@ from typing import Literal
 
 from askai.tokens import folded
 
-Asked = Literal["quantity", "money", "time"]
+Asked = Literal[
+    "quantity", "share", "rank", "money", "time",
+    "founder", "mayor", "chief", "president", "minister",
+]  # fmt: skip
 
+# A text that names who holds an office says which: by a word of one of these.
+_ROLES: dict[Asked, re.Pattern[str]] = {
+    "founder": re.compile(
+        r"\bfound(?:ed|er|ers)\b|\bfond(?:ateur|atrice|ateurs|e|ee)\b|\bfund(?:ador\w*|o|ada)\b"
+        r"|创始|创办|创立|创建"
+    ),
+    "mayor": re.compile(r"\bmayor|\bmaire\b|\balcalde|市长"),
+    "chief": re.compile(
+        r"\bceo\b|\bchief executive|\bpdg\b|\bdirect(?:eu|o)r general|\bdirecteur general"
+        r"|首席执行官|总裁|总经理"
+    ),
+    "president": re.compile(r"\bpresident|\bchair(?:man|woman|person)?\b|董事长|主席|会长|校长"),
+    "minister": re.compile(r"\bminist(?:er|re|ro|ra)\b|部长"),
+}
+_WHO = re.compile(r"\bwho(?:se)?\b|\bqui\b|\bquien(?:es)?\b|谁|\bname of\b|叫什么")
+
+_SHARE = re.compile(
+    r"\b(?:what|which) (?:percentage|percent|proportion|share)\b"
+    r"|\bquel(?:le)? (?:pourcentage|proportion|part)\b|\bque (?:porcentaje|proporcion)\b"
+    r"|百分之几|百分比|占比|比例"
+)
+_PART = re.compile(
+    r"%|‰|\bper ?cent\b|\bpour cent\b|\bpor ciento\b|百分之|[一二三四五六七八九半]成|分之"
+    r"|\b(?:half|third|quarter|majority|moitie|tiers|quart|majorite|mitad|tercio|cuarto|mayoria)s?\b"
+    r"|\d/\d|\b(?:one|two|three|four|\d+) (?:in|out of) |\bu(?:n|ne|no) sur \b|一半"
+)
+_RANK = re.compile(
+    r"\b(?:what|which) (?:rank|place|position)\b|\bhow (?:high|does .+ rank|is .+ ranked)\b"
+    r"|\bquel(?:le)? (?:rang|place|position)\b|\bque (?:puesto|lugar|posicion)\b"
+    r"|第几|排名多少|多少名"
+)
+_ORDINAL = re.compile(
+    r"\d|\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|top|last|lead\w*)\b"
+    r"|\b(?:premier|premiere|deuxieme|troisieme|\w+ieme|tete)\b"
+    r"|\b(?:primer[oa]?|segund[oa]|tercer[oa]?|cuart[oa]|quint[oa]|cabeza)\b|第|首位|榜首|居首"
+)
 _QUANTITY = re.compile(
-    r"\bhow (?:many|much)\b|\bwhat (?:percentage|proportion|share|number)\b"
-    r"|\b(?:combien|quel(?:le)? (?:pourcentage|proportion|part|nombre))\b"
-    r"|\bcuant[oa]s?\b|\bque (?:porcentaje|proporcion|parte|numero)\b"
-    r"|多少|百分之几|有几|几(?:个|家|所|项|座|种|条|人)"
+    r"\bhow (?:many|much)\b|\bwhat number\b|\b(?:combien|quel nombre)\b"
+    r"|\bcuant[oa]s?\b|\bque (?:parte|numero)\b"
+    r"|多少|数量|数目|人数|有几|几(?:个|家|所|项|座|种|条|人)"
 )
 _MONEY = re.compile(
     r"\bhow much (?:money\b|.*\b(?:cost|earn|charge|profit|spend|invest)s?\b)"
@@ -89,25 +127,43 @@ def asks_place(question: str) -> bool:
 
 
 def asked_for(question: str) -> Asked | None:
-    """ "quantity" for how many and how much, "money" for prices and the like, "time" for when; None
-    where the words do not say."""
+    """ "quantity" for how many and how much, "share" of a whole, "rank" in a list, "money" for
+    prices, "time" for when, an office for who holds it; None where the words do not say."""
     plain = folded(question).strip()
     if _TIME.search(plain):
         return "time"
     if _MONEY.search(plain):
         return "money"
+    if _WHO.search(plain):
+        return next((role for role, words in _ROLES.items() if words.search(plain)), None)
+    if _SHARE.search(plain):
+        return "share"
+    if _RANK.search(plain):
+        return "rank"
     return "quantity" if _QUANTITY.search(plain) else None
 
 
+def kind_of(asked: Asked) -> Literal["quantity", "money", "time", "person"]:
+    """What a refusal says is not given."""
+    if asked == "money" or asked == "time":  # noqa: PLR1714  for the types
+        return asked
+    return "person" if asked in _ROLES else "quantity"
+
+
 def gives(text: str, asked: Asked | None) -> bool:
-    """Whether a text has a thing of the kind asked for: a year is no quantity, a count no time."""
+    """Whether a text has a thing of the kind asked for: a year is no quantity, a count no time, and
+    who holds an office is not said where the office is not named."""
     plain = folded(text)
-    if asked == "time":
-        return bool(_YEAR.search(plain) or _MONTH.search(plain))
-    if asked == "money":
-        numbered = re.search(r"\d", plain) or _NUMBER_WORD.search(plain)
-        return bool(numbered and _CURRENCY.search(text))
-    if asked == "quantity":
-        without_years = _YEAR.sub(" ", plain)
-        return bool(re.search(r"\d", without_years) or _NUMBER_WORD.search(without_years))
-    return True
+    if asked is None:
+        return True
+    if asked in _ROLES:
+        return bool(_ROLES[asked].search(plain))
+    numbered = bool(re.search(r"\d", plain) or _NUMBER_WORD.search(plain))
+    without_years = _YEAR.sub(" ", plain)
+    return {
+        "time": bool(_YEAR.search(plain) or _MONTH.search(plain)),
+        "money": numbered and bool(_CURRENCY.search(text)),
+        "share": bool(_PART.search(plain)),
+        "rank": bool(_ORDINAL.search(without_years)),
+        "quantity": bool(re.search(r"\d", without_years) or _NUMBER_WORD.search(without_years)),
+    }[asked]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from askai.answerability import Answerability, Held, features
-from askai.asked import asked_for, asks_meaning, gives
+from askai.asked import asked_for, asks_meaning, gives, kind_of
 from askai.lexical import LexicalIndex
+from askai.lexicon import unknown_firms
 from askai.records import Chunk, Evidence, Hit
 from askai.retrieve import Query
 from askai.sentences import split
@@ -43,7 +44,7 @@ _ASIDE = 0.12
 # What is left of the confidence where a constraint is broken, or a name is nowhere in the corpus.
 _UNKNOWN = 0.1
 
-Reason = Literal["", "missing", "apart", "silent", "quantity", "money", "time", "far"]
+Reason = Literal["", "missing", "apart", "silent", "quantity", "money", "time", "person", "far"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +156,13 @@ class Gate:
         return min(self.lexical.idf(way) for way in _ways(token) if way in self.lexical)
 
     def _is_telling(self, constraint: Constraint) -> bool:
-        return any(
-            all(self._has(token) for token in form)
-            and max(self._idf(token) for token in form) > _UBIQUITOUS_IDF
+        """Whether the corpus has the name, and not all over: its commonest form decides."""
+        rarest = [
+            max(self._idf(token) for token in form)
             for form in constraint.forms
-        )
+            if all(self._has(token) for token in form)
+        ]
+        return bool(rarest) and min(rarest) > _UBIQUITOUS_IDF
 
 
 def _ways(token: str) -> list[str]:
@@ -188,7 +191,7 @@ def _reason(query: Query, found: Examined) -> tuple[Reason, tuple[str, ...]]:
         return "apart", found.apart
     asked = asked_for(query.text)
     if asked and not found.given:
-        return asked, ()
+        return kind_of(asked), ()
     return ("silent", found.held) if found.held else ("far", ())
 
 
@@ -228,6 +231,7 @@ def _held(around: set[str], telling: Sequence[Constraint]) -> Held:
 def _spelled(question: str, language: str) -> list[str]:
     """Names and numbers as written: capitals, digits, Latin words in Chinese, 《titles》."""
     found = [match[1] for match in _QUOTED.finditer(question)]
+    found += unknown_firms(question)
     words = list(_WORD.finditer(question))
     letters = [w[0] for w in words if w[0][0].isalpha() and not is_han(w[0])]
     capitals = [w for w in letters if w[0].isupper()]

@@ -24,6 +24,11 @@ _NAME = re.compile(r"(?:[A-Z][\w'’-]*\s?)+")  # "Nanjing" of "Nanjing subprovi
 _NO_GLOSS = re.compile(
     r"(?:surname|(?:old )?variant of|used in|abbr\. for|see|also written|classifier|CL:)"
 )
+_FIRMS = frozenset("科技 公司 集团 股份 银行 大学 学院 研究院 机器人 汽车".split())  # noqa: SIM905
+_FIRM_NAME = range(2, 5)  # characters
+_BETWEEN = frozenset(
+    "哪谁几什么的和与及在里有是跟把被对从到所个家这那各年月日为以于让给向由将而或又也都就等"
+)
 # Words of asking and joining that `tokens` leaves in, since its bigrams overlap.
 _FUNCTION_WORDS = frozenset(
     "我们 他们 它们 你们 可以 应该 一个 这个 那个 这些 那些 需要 以及 或者 并且 "  # noqa: SIM905  words
@@ -46,6 +51,20 @@ def translations(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         for word in _cut(part, entries):
             if len(word) > 1 and word not in _FUNCTION_WORDS:
                 yield word, _tokens(entries[word])
+
+
+def unknown_firms(text: str) -> list[str]:
+    """Names of which the dictionary makes no word, before what a firm or a university is called by:
+    旷视 of 旷视科技."""
+    entries = _entries()
+    found: list[str] = []
+    for part in han_parts(text) if entries else ():
+        run = ""
+        for word in _cut(part, entries):
+            if word in _FIRMS and len(run) in _FIRM_NAME:
+                found.append(run)
+            run = run + word if len(word) == 1 and word not in _BETWEEN else ""
+    return found
 
 
 def is_word(text: str) -> bool:

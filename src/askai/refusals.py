@@ -39,6 +39,12 @@ _REFUSALS = {
         "fr": "Pas dans ces documents : ce qui s’en approche le plus ne donne pas cette date.",
         "es": "No está en estos documentos: lo más cercano no da esa fecha.",
     },
+    "person": {
+        "en": "Not in these documents: what comes closest names nobody in that office.",
+        "zh": "这些文件没有答案：最接近的内容没有说明由谁担任。",
+        "fr": "Pas dans ces documents : ce qui s’en approche le plus ne dit pas qui l’est.",
+        "es": "No está en estos documentos: lo más cercano no nombra a nadie en ese cargo.",
+    },
     "far": {
         "en": "Not in these documents: no passage comes close enough to the question.",
         "zh": "这些文件没有答案：没有任何段落与问题足够接近。",
