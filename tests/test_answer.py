@@ -237,6 +237,23 @@ def test_k_is_the_number_of_passages_and_changes_no_answer(corpus):
     assert len({answer.text for answer in by_k.values()}) == 1
 
 
+def test_the_passages_that_the_answer_quotes_come_first_in_its_order(corpus):
+    asked = corpus({"a.txt": f"{CHIPS}\n", "b.txt": f"{ROBOTS}\n", **others()})
+    question = f"{CHIPS} {ROBOTS}".lower()
+    before = [
+        hit.chunk.path
+        for hit in asked.answerer.retriever.search(asked.answerer.retriever.query(question), 5)
+    ]
+    beginnings = {"a.txt": "Hefei", "b.txt": "Wuhan"}
+    second, first = before[:2]
+    asked.answerer = replace(
+        asked.answerer, writer=EveryUnit(beginnings[first], beginnings[second])
+    )
+    answer = asked(question, k=5)
+    assert [hit.chunk.path for hit in answer.passages] == [first, second, *before[2:]]
+    assert [hit.rank for hit in answer.passages] == [1, 2, 3, 4, 5]
+
+
 def test_stages_are_timed(corpus):
     timings = corpus({"cities.txt": CITIES})(CHIPS).timings_ms
     assert list(timings) == ["question", "retrieve", "evidence", "gate", "write", "total"]

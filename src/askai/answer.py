@@ -91,7 +91,7 @@ class Answerer:
             language=judged.query.language,
             sentences=sentences,
             citations=citations,
-            passages=tuple(judged.hits[:k]),
+            passages=_led(judged.hits, drafted)[:k],
             abstention=None if drafted else self._abstention(judged),
             confidence=judged.verdict.confidence,
             conflicts=_conflicts(self._thing(judged.query), stated, citations),
@@ -218,6 +218,14 @@ class _Judged:
     hits: list[Hit]
     evidence: list[Evidence]
     verdict: Verdict
+
+
+def _led(hits: Sequence[Hit], drafted: Sequence[Drafted]) -> tuple[Hit, ...]:
+    """The passages that the answer quotes first, in its order; then the others, best first."""
+    quoted = dict.fromkeys(unit.chunk.id for _, units in drafted for unit in units)
+    places = {id_: n for n, id_ in enumerate(quoted)}
+    ordered = sorted(hits, key=lambda hit: places.get(hit.chunk.id, len(places)))
+    return tuple(replace(hit, rank=rank) for rank, hit in enumerate(ordered, 1))
 
 
 def _row_of_all(parts: Sequence[_Judged], query: Query) -> Evidence | None:
