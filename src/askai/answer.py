@@ -35,7 +35,9 @@ from askai.writers import Drafted, Writer, printed
 
 LONGEST_QUESTION = 4000  # characters
 _SEARCHED = 20  # passages; what disagrees may stand further down
-_NEARLY = 0.06  # of score: one row that answers all parts is better than a better unit for each
+# Of score: one row for all parts is better than a unit for each that is better by so much; what is
+# asked in three parts or more is what tables have in columns.
+_NEARLY, _NEAR_ENOUGH = 0.06, 0.2
 _ELSEWHERE = 2  # further documents quoted where all is asked that they say
 _CLOSEST = 2  # citations that show what the documents do say
 # Format characters that reorder or hide text: a question is read as it is seen.
@@ -231,10 +233,11 @@ def _led(hits: Sequence[Hit], drafted: Sequence[Drafted]) -> tuple[Hit, ...]:
 def _row_of_all(parts: Sequence[_Judged], query: Query) -> Evidence | None:
     """The table row that answers each part about as well as anything does: what is asked of one
     thing in several parts is what a table has in several columns. It names what `query` names."""
+    slack = _NEARLY if len(parts) == 2 else _NEAR_ENOUGH
     rows: list[set[tuple[str, int]]] = []
     for part in parts:
         units = part.verdict.evidence
-        near = (unit for unit in units if unit.score >= units[0].score - _NEARLY)
+        near = (unit for unit in units if unit.score >= units[0].score - slack)
         rows.append({_place(u) for u in near if u.chunk.kind == "table_row" and _names(u, query)})
     common = set.intersection(*rows)
     found = (unit for unit in parts[0].verdict.evidence if _place(unit) in common)
