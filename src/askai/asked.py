@@ -16,7 +16,10 @@ _ROLES: dict[Asked, re.Pattern[str]] = {
         r"\bfound(?:ed|er|ers)\b|\bfond(?:ateur|atrice|ateurs|e|ee)\b|\bfund(?:ador\w*|o|ada)\b"
         r"|创始|创办|创立|创建"
     ),
-    "mayor": re.compile(r"\bmayor|\bmaire\b|\balcalde|市长"),
+    # "La mayor parte" is Spanish for the largest part.
+    "mayor": re.compile(
+        r"(?<!\b(?:el|la|un|su) )(?<!\b(?:los|las|una|con) )\bmayors?\b|\bmaire\b|\balcalde|市长"
+    ),
     "chief": re.compile(
         r"\bceo\b|\bchief executive|\bpdg\b|\bdirect(?:eu|o)r general|\bdirecteur general"
         r"|首席执行官|总裁|总经理"
@@ -106,8 +109,9 @@ _MEANING = re.compile(
 )
 # What is asked for of all who speak of it: every document has something to add.
 _ALL = re.compile(
-    r"\ball (?:of )?the\b|\b(?:what|which|who|where) are all\b|\bevery(?:thing)?\b"
-    r"|\btou(?:te)?s les\b|\btod[oa]s l[oa]s\b|所有|全部|一切"
+    r"\ball (?:of )?the\b|\b(?:what|which|who|where) are all\b|\beverything\b"
+    r"|\btou(?:te)?s les\b(?! (?:ans|jours|mois|semaines|annees))"
+    r"|\btod[oa]s l[oa]s\b(?! (?:anos|dias|meses|semanas))|所有|全部|一切"
 )
 
 
@@ -134,13 +138,14 @@ def asked_for(question: str) -> Asked | None:
         return "time"
     if _MONEY.search(plain):
         return "money"
-    if _WHO.search(plain):
-        return next((role for role, words in _ROLES.items() if words.search(plain)), None)
     if _SHARE.search(plain):
         return "share"
     if _RANK.search(plain):
         return "rank"
-    return "quantity" if _QUANTITY.search(plain) else None
+    if _QUANTITY.search(plain):
+        return "quantity"
+    who = _WHO.search(plain)
+    return next((role for role, words in _ROLES.items() if who and words.search(plain)), None)
 
 
 def kind_of(asked: Asked) -> Literal["quantity", "money", "time", "person"]:
