@@ -20,7 +20,7 @@ CORPUS = {
     "b": "An owl calls at dusk. It hears a mouse.",
     "c": "One sentence only.",
 }
-TEXTS = 3 + 4  # passages, and the sentences of a and b; c is one itself
+TEXTS = 3 + 4 + 12  # passages, the sentences of a and b (c is one itself), and words
 SETTINGS = Settings(model="hashing")
 
 
@@ -72,7 +72,7 @@ def test_what_was_embedded_before_a_stop_is_not_embedded_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         build_bench(bench, replace(parts, embedder=stopped), tmp_path / "index")
     build_bench(bench, replace(parts, embedder=resumed), tmp_path / "index")
-    assert (len(stopped.texts), len(resumed.texts)) == (256, 44)
+    assert (len(stopped.texts), len(resumed.texts)) == (256, 44 + 1)  # and one word
     build_bench(bench, parts, tmp_path / "whole")
     (one,), (other,) = ([*(tmp_path / n).glob(f"g-*/{VECTORS}")] for n in ("index", "whole"))
     assert one.read_bytes() == other.read_bytes()
@@ -91,7 +91,7 @@ def test_other_settings_in_the_cache_need_no_text_embedded_again(
 
 
 CHANGES = {
-    "documents": ({}, {"a": "Another text.", "c": CORPUS["c"]}, 1),
+    "documents": ({}, {"a": "Another text.", "c": CORPUS["c"]}, 1 + 2),  # and words
     "settings": ({"chunk_tokens": 64}, CORPUS, 0),  # the passages come out the same
     "store": ({"store": "exact"}, CORPUS, 0),
 }

@@ -18,14 +18,15 @@ LAYERS = (
     ("answer", "baseline", "bench", "compare", "evaluate", "indexing", "verify"),
     ("aliases", "answerability", "asked", "beir", "catalog", "centring", "changes", "chunking",
      "alias_mining", "cite", "conflicts", "corpus", "evidence", "gate", "generations", "gold",
-     "judge", "refusals", "retrieve", "settings", "spans", "sub_questions", "writers"),
+     "induced_lexicon", "judge", "refusals", "retrieve", "settings", "spans", "sub_questions",
+     "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
     ("errors", "files", "language", "lexicon", "measures", "records", "sentences", "tables",
      "token_count", "tokens", "units"),
 )  # fmt: skip
 PARTS = {"alias_mining", "answer", "answerability", "catalog", "centring", "conflicts", "corpus",
-         "embedders", "evidence", "gate", "generations", "indexing", "lexical", "rerankers",
-         "retrieve", "stores", "writers"}  # fmt: skip
+         "embedders", "evidence", "gate", "generations", "indexing", "induced_lexicon", "lexical",
+         "rerankers", "retrieve", "stores", "writers"}  # fmt: skip
 
 
 def modules():

@@ -17,7 +17,9 @@ from askai.errors import IndexMismatch
 from askai.evidence import EvidenceFinder
 from askai.gate import Gate
 from askai.generations import Generation, Manifest, open_generation, read_skipped
-from askai.indexing import CATALOG, LEXICAL, UNITS, VECTORS, Recipe
+from askai.indexing import CATALOG, LEXICAL, UNITS, VECTORS, WORDS, Recipe
+from askai.induced_lexicon import VERSION as WORDS_VERSION
+from askai.induced_lexicon import InducedLexicon
 from askai.lexical import LEXICALS
 from askai.rerankers import resolve as reranker
 from askai.retrieve import Retriever
@@ -129,6 +131,7 @@ def _retriever(
         embedder=embedder,
         centring=centring_for(embedder),
         aliases=aliases,
+        induced=InducedLexicon.open(path / WORDS),
     )
 
 
@@ -155,7 +158,11 @@ def _check_made_with(manifest: Manifest, embedder: Embedder, settings: Settings)
             f"{made.get('name')!r} ({made.get('fingerprint')}), but {embedder.name!r} "
             f"({embedder.fingerprint}) is set. Run `askai index` to rebuild it, or set the model."
         )
-    ours = {"tokens": TOKENS_VERSION, "centring": centring_for(embedder).version}
+    ours = {
+        "tokens": TOKENS_VERSION,
+        "centring": centring_for(embedder).version,
+        "words": WORDS_VERSION,
+    }
     if any(manifest.settings.get(key) != version for key, version in ours.items()):
         raise IndexMismatch(
             f"The index in {settings.index_dir} was made by another version of askai "

@@ -25,6 +25,9 @@ Form = tuple[str, ...]  # the tokens of one way to write a name
 
 _LATIN = "A-Za-zÀ-ÖØ-öø-ÿ"
 _WORD = re.compile(rf"[{_LATIN}][{_LATIN}0-9’'&+-]*|\d+(?:[.,]\d+)*[{_LATIN}]*")
+_TITLE = re.compile(
+    rf"(?=\b([A-ZÀ-Ý][{_LATIN}]+) (?:de|del|du|des)(?: la| las| los)? ([A-ZÀ-Ý][{_LATIN}]+))"
+)
 _QUOTED = re.compile(r"[《「『]([^》」』]{2,40})[》」』]")
 _ELIDED = frozenset("c d j l m n qu s t".split())  # noqa: SIM905  read as words
 _CONTRACTED = frozenset("ve ll re".split())  # noqa: SIM905
@@ -123,6 +126,7 @@ class Gate:
         """The names and numbers of a question, each once."""
         found = {name: Constraint(name, forms) for name, forms in query.names}
         known = {token for _, forms in query.names for form in forms for token in form}
+        titles = _titles(query.text) if query.induced else set()
         for text in _spelled(query.text, query.language):
             if (
                 query.language != "en"
@@ -135,7 +139,10 @@ class Gate:
             parts = re.sub(r"[-‐‑]", " ", text)
             form = tuple(content_tokens(parts))
             if form and not set(form) <= known:
-                found.setdefault(text, Constraint(text, (form,)))
+                near = query.induced.get(form[0], ()) if len(form) == 1 else ()
+                if text in titles and not near and not self._has(form[0]):
+                    continue  # Gallo de Oro is called otherwise in the documents' language
+                found.setdefault(text, Constraint(text, (form, *((other,) for other in near))))
         return list(found.values())
 
     def _unknown(self, constraints: Sequence[Constraint], hits: Sequence[Hit]) -> tuple[str, ...]:
@@ -245,6 +252,11 @@ def _spelled(question: str, language: str) -> list[str]:
         if not is_han(text) and (chinese or _is_name(text, first=first, shouted=shouted)):
             found.append(text)
     return [text for text in found if len(text) > 1]  # a single digit is in any text
+
+
+def _titles(question: str) -> set[str]:
+    """The capitalised words that "de" joins: of a title, and not of a person or a firm."""
+    return {word for match in _TITLE.finditer(question) for word in match.groups()}
 
 
 def _is_name(word: str, *, first: bool, shouted: bool) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from askai import chunking, tokens
+from askai import chunking, induced_lexicon, tokens
 from askai.catalog import Catalog, CatalogWriter
 from askai.centring import Centring
 from askai.changes import changes_since, description_digest
@@ -32,6 +32,7 @@ from askai.stores import Store
 from askai.units import unit_texts
 
 CATALOG, VECTORS, UNITS, LEXICAL = "catalog.sqlite", "vectors.faiss", "units.faiss", "lexical"
+WORDS = "words.npz"
 _BATCH = 128  # passages embedded at a time
 
 # Told (stage, done, of how many) as the work goes on; stages are "reading" and "embedding".
@@ -68,6 +69,7 @@ class Recipe:
             "lexical": self.lexical,
             "chunking": {"version": chunking.VERSION, "tokens": self.chunk_tokens},
             "tokens": tokens.VERSION,
+            "words": induced_lexicon.VERSION,
         }
 
 
@@ -197,6 +199,8 @@ def write_parts(folder: Path, recipe: Recipe, progress: Progress) -> int:
     """Makes of the catalogue in `folder` what answers are found by; returns its passages' count."""
     with Catalog.open(folder / CATALOG) as catalog:
         _embed_all(catalog, folder, recipe, progress)
+        told = ((c.embedded_text, c.language) for c in catalog.all_chunks())
+        induced_lexicon.InducedLexicon.build(told, recipe.embedder).save(folder / WORDS)
         recipe.lexical_class.build(
             folder / LEXICAL,
             ((c.id, tokens.content_tokens(c.embedded_text)) for c in catalog.all_chunks()),

@@ -7,20 +7,21 @@ included, and that share is added to the cosine. A Chinese question is also sear
 word by word, so that this leg has something to say across languages.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from askai.aliases import Aliases, Mention
 from askai.catalog import Catalog
 from askai.centring import Centring
 from askai.embedders import Embedder, Vector
+from askai.induced_lexicon import InducedLexicon, latin_words
 from askai.language import language_of
 from askai.lexical import LexicalIndex
 from askai.lexicon import translations
 from askai.records import Chunk, Hit
 from askai.stores import Store
-from askai.tokens import content_tokens, folded, is_han, tokens
+from askai.tokens import content_tokens, folded, is_han, stemmed, tokens
 from askai.units import chunk_of, says_something, unit_texts
 
 # What a full lexical match is worth in cosine: measured on development data, see docs/retrieval.md.
@@ -45,6 +46,7 @@ class Query:
     vector: Vector
     names: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = ()  # aliased, with all their forms
     groups: tuple[tuple[str, ...], ...] = ()  # the same names as the aliases have them
+    induced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # token to translations
 
     @property
     def terms(self) -> View:
@@ -63,13 +65,17 @@ class Retriever:
     aliases: Aliases
     lexical_weight: float = LEXICAL_WEIGHT
     unit_share: float = UNIT_SHARE
-    translates: bool = True  # whether a Chinese question is also searched for in English
+    translates: bool = True  # whether a question is also searched for in the corpus's language
+    induced: InducedLexicon | None = None
 
     def query(self, text: str) -> Query:
         """Prepares a question: its language, its terms, and its names as the corpus spells them."""
         mentions = self.aliases.mentions(text)
         own = self._terms(text, mentions)
         translated = self._translated(text, mentions) if self.translates else ()
+        induced = self._induced(text, language_of(text)) if self.translates else {}
+        if induced:
+            translated = tuple((*dict.fromkeys((*induced.get(t[0], ()), *t)),) for t in own)
         added = [name for mention in mentions if (name := self._spelling(text, mention))]
         dense = f"{text} ({', '.join(dict.fromkeys(added))})" if added else text
         language = language_of(text)
@@ -84,6 +90,7 @@ class Retriever:
                 for mention in mentions
             ),
             groups=tuple(mention.group for mention in mentions),
+            induced=induced,
         )
 
     def _terms(self, text: str, mentions: Sequence[Mention]) -> View:
@@ -110,6 +117,17 @@ class Retriever:
                 terms.append(english or (word,))
             terms += [(token,) for token in content_tokens(piece) if not is_han(token)]
         return tuple(dict.fromkeys(terms)) if some else ()
+
+    def _induced(self, text: str, language: str) -> dict[str, tuple[str, ...]]:
+        """The words of the corpus for those of a question in another language, by their stems."""
+        if self.induced is None or not self.induced.translates(language):
+            return {}
+        words = latin_words(text).items()
+        found = {
+            stemmed(plain): self.induced.translations(self.embedder.embed_query(word.lower()))
+            for plain, word in words
+        }
+        return {stem: near for stem, near in found.items() if near}
 
     def _name(self, written: str, group: tuple[str, ...]) -> list[tuple[str, ...]]:
         """The terms of a name: as written, or else as passages of the corpus write it.

@@ -1,6 +1,6 @@
 """The embedder seam: texts in, unit vectors out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -40,3 +40,12 @@ class Embedder(Protocol):
     def embed_passages(self, texts: Sequence[str]) -> Vectors: ...
 
     def embed_query(self, text: str) -> Vector: ...
+
+
+def queries(texts: Sequence[str], embedder: Embedder) -> Vectors:
+    """Vectors of questions, of shape (n, dim); together where the embedder has `embed_queries`."""
+    together: Callable[[Sequence[str]], Vectors] | None = getattr(embedder, "embed_queries", None)
+    if together is not None:
+        return together(texts)
+    found = [embedder.embed_query(text) for text in texts]
+    return np.array(found, dtype=np.float32).reshape(len(texts), embedder.dim)

@@ -7,13 +7,13 @@ is cut off. Several processes may add to a file, each under its lock.
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
-from askai.embedders import Embedder, Vector, Vectors
+from askai.embedders import Embedder, Vector, Vectors, queries
 
 _READ = 1 << 12  # records at a time
 
@@ -52,12 +52,22 @@ class RememberingEmbedder:
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of shape (n, dim); only of texts that are new the embedder is asked."""
+        return self._remembered(texts, "", self._embedder.embed_passages)
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (n, dim) of questions, remembered apart from passages."""
+        return self._remembered(texts, "\0query\0", lambda new: queries(new, self._embedder))
+
+    def _remembered(
+        self, texts: Sequence[str], role: str, embed: Callable[[Sequence[str]], Vectors]
+    ) -> Vectors:
         if self._rows is None:
             self._rows = self._read()
-        keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
+        written = (f"{role}{text}".encode("utf-8", "surrogatepass") for text in texts)
+        keys = [hashlib.sha256(text).digest() for text in written]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows}
         if new:
-            self._append(list(new), self._embedder.embed_passages(list(new.values())))
+            self._append(list(new), embed(list(new.values())))
         if not keys:
             return np.empty((0, self.dim), dtype=np.float32)
         known = np.memmap(self.path, dtype=self._record, mode="r")

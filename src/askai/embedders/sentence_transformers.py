@@ -170,6 +170,14 @@ class SentenceTransformerEmbedder:
         vector: Vector = self._encode([text], role="query")[0]
         return vector
 
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (n, dim), as `embed_query` gives them one by one, to 1e-5."""
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        for start in range(0, len(texts), _SLICE):
+            part = list(texts[start : start + _SLICE])
+            vectors[start : start + len(part)] = self._encode(part, role="query")
+        return vectors
+
     def _query_vector(self, text: str) -> Vector:
         with self._lock:
             if self._query_encoder is None:

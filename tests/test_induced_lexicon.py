@@ -1,0 +1,195 @@
+"""Translations by nearness of words, with vectors made by hand."""
+
+import numpy as np
+import pytest
+
+from askai import induced_lexicon
+from askai.embedders import packaged_e5
+from askai.errors import IndexDamaged
+from askai.gate import Gate
+from askai.induced_lexicon import InducedLexicon, latin_words
+from small import BY_HAND, filler, hit, passage, retriever, unit
+
+# Axes: 0 is what all words share, each other one a meaning.
+MEANINGS = {
+    "companies": 1, "company": 1, "empresas": 1, "firms": 1, "network": 2, "red": 2, "robots": 3,
+    "lake": 4, "lago": 4, "city": 5, "ciudad": 5, "unheard": 6,
+    "gallo": 6, "oro": 6, "elon": 6, "musk": 6,
+}  # fmt: skip
+DIM = 8
+
+
+class Words:
+    """A word's vector leans to its meaning; other texts have a vector of their own."""
+
+    name = fingerprint = "words"
+    dim = DIM
+    max_tokens = 512
+
+    def __init__(self):
+        self.asked = []
+
+    def embed_query(self, text):
+        self.asked.append(text)
+        vector = np.zeros(DIM, dtype=np.float32)
+        vector[0] = 1.0
+        vector[MEANINGS.get(text, 7)] += 1.0
+        return vector / np.linalg.norm(vector)
+
+    def embed_passages(self, texts):
+        found = [self.embed_query(text) for text in texts]
+        return np.array(found, dtype=np.float32).reshape(len(texts), DIM)
+
+
+ENGLISH = [("Companies build a network. Firms like robots.", "en"), ("A city by the lake", "en")]
+
+
+@pytest.fixture
+def lexicon():
+    return InducedLexicon.build(ENGLISH, Words())
+
+
+def test_it_holds_the_words_that_say_something_the_commonest_first():
+    texts = [
+        ("Robots and robots, 机器人 2025 AI", "en"),
+        ("The company; a Company of robots", "en"),
+    ]
+    found = InducedLexicon.build(texts, Words())
+    assert found.stems == ("robot", "compani")
+    assert found.vectors.shape == (2, DIM)
+    assert np.allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-6)
+
+
+def test_it_holds_no_more_words_than_it_may(monkeypatch):
+    monkeypatch.setattr(induced_lexicon, "_WORDS", 1)
+    assert InducedLexicon.build(
+        [("robots" * 1 + " robots lake", "en"), ("robots", "en")], Words()
+    ).stems == ("robot",)
+
+
+@pytest.mark.parametrize(
+    ("word", "stems"),
+    [
+        ("empresas", ("compani", "firm")),
+        ("red", ("network",)),
+        ("unheard", ()),
+    ],
+)
+def test_a_word_is_translated_by_those_nearest_to_it(lexicon, word, stems):
+    assert lexicon.translations(Words().embed_query(word)) == stems
+
+
+def test_three_translations_are_the_most(monkeypatch):
+    monkeypatch.setitem(MEANINGS, "houses", 1)
+    monkeypatch.setitem(MEANINGS, "groups", 1)
+    found = InducedLexicon.build([("companies firms houses groups", "en")], Words())
+    assert len(found.translations(Words().embed_query("empresas"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("language", "translates"), [("es", True), ("fr", True), ("en", False), ("zh", False)]
+)
+def test_a_question_in_the_corpus_s_language_or_in_chinese_is_not_translated(
+    lexicon, language, translates
+):
+    assert lexicon.translates(language) == translates
+
+
+@pytest.mark.parametrize("texts", [[], [("机器人产业", "zh")], [("Hoy hay redes", "zh")]])
+def test_there_is_nothing_to_translate_into(texts):
+    found = InducedLexicon.build(texts, Words())
+    assert not found.translates("es")
+    assert found.translations(Words().embed_query("red")) in {(), ("red",)} or not found.stems
+
+
+def test_it_is_the_same_when_it_is_opened_again(lexicon, tmp_path):
+    lexicon.save(tmp_path / "words.npz")
+    again = InducedLexicon.open(tmp_path / "words.npz")
+    assert (again.stems, again.language) == (lexicon.stems, "en")
+    assert np.allclose(again.vectors, lexicon.vectors, atol=1e-3)
+    for word in MEANINGS:
+        vector = Words().embed_query(word)
+        assert set(again.translations(vector)) == set(lexicon.translations(vector))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a zip", b"PK\x03\x04 half"])
+def test_a_damaged_file_is_named(tmp_path, content):
+    path = tmp_path / "words.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(IndexDamaged, match=r"words\.npz cannot be used"):
+        InducedLexicon.open(path)
+
+
+def test_words_of_a_question_are_known_by_how_they_fold():
+    assert latin_words("¿Qué trámite agiliza Shanghái? 机器人 de la IA") == {
+        "tramite": "trámite",
+        "agiliza": "agiliza",
+        "shanghai": "Shanghái",
+    }
+
+
+# --- in a question ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parts(tmp_path, lexicon):
+    chunks = [
+        passage("firms", "Companies of the region grow"),
+        passage("lake", "The lake district of the city rests"),
+        *filler(20),
+    ]
+    found, _ = retriever(tmp_path, chunks, embedder=Words(), groups=(("Wuhan", "武汉"),))
+    object.__setattr__(found, "induced", lexicon)
+    yield found, {chunk.id: chunk for chunk in chunks}
+    found.catalog.close()
+
+
+def test_a_question_finds_the_corpus_s_words(parts):
+    found, _ = parts
+    query = found.query("¿Qué empresas de la región crecen?")
+    assert query.language == "es"
+    assert query.induced["empresa"] == ("compani", "firm")
+    assert any("compani" in term for term in query.views[1])
+    best = found.search(query, 1)[0]
+    assert (best.chunk.id, best.lexical > 0.1) == ("firms", True)
+
+
+def test_a_question_in_the_corpus_s_language_is_left_alone(parts):
+    found, _ = parts
+    query = found.query("Which companies of the region grow?")
+    assert (len(query.views), query.induced) == (1, {})
+
+
+def test_without_translation_there_is_none(parts):
+    found, _ = parts
+    object.__setattr__(found, "translates", False)
+    assert found.query("¿Qué empresas de la región crecen?").induced == {}
+
+
+@pytest.mark.parametrize(
+    ("question", "missing"),
+    [
+        ("¿Qué ciudad hay junto al Lago?", ()),
+        ("¿Qué ciudad hay junto al Gallo de Oro?", ()),
+        ("¿Qué ciudad hay junto al Gallo?", ("Gallo",)),
+        ("¿Qué ciudad hay junto a Elon Musk?", ("Elon", "Musk")),
+    ],
+    ids=["translated", "a-title", "one-word", "a-person"],
+)
+def test_what_is_called_otherwise_in_the_documents_is_not_missing(parts, question, missing):
+    found, chunks = parts
+    gate = Gate(found.lexical, BY_HAND)
+    lake = chunks["lake"]
+    assert gate.judge(found.query(question), [hit(lake)], [unit(lake)]).missing == missing
+
+
+@pytest.mark.model
+def test_many_words_at_once_have_the_vectors_of_one_by_one():
+    embedder = packaged_e5.embedder()
+    words = ["empresas", "network", "a", "réseau-monde"]
+    together = embedder.embed_queries(words)
+    assert together.shape == (4, embedder.dim)
+    for word, vector in zip(words, together, strict=True):
+        assert np.abs(embedder.embed_query(word) - vector).max() < 1e-5
+    assert embedder.embed_queries([]).shape == (0, embedder.dim)
