@@ -70,15 +70,15 @@ class Retriever:
 
     def query(self, text: str) -> Query:
         """Prepares a question: its language, its terms, and its names as the corpus spells them."""
+        language = language_of(text)
         mentions = self.aliases.mentions(text)
         own = self._terms(text, mentions)
         translated = self._translated(text, mentions) if self.translates else ()
-        induced = self._induced(text, language_of(text)) if self.translates else {}
+        induced = self._induced(text, language) if self.translates else {}
         if induced:
             translated = tuple((*dict.fromkeys((*induced.get(t[0], ()), *t)),) for t in own)
         added = [name for mention in mentions if (name := self._spelling(text, mention))]
         dense = f"{text} ({', '.join(dict.fromkeys(added))})" if added else text
-        language = language_of(text)
         return Query(
             text=text,
             language=language,
