@@ -164,12 +164,12 @@ class Gate:
 
     def _is_telling(self, constraint: Constraint) -> bool:
         """Whether the corpus has the name, and not all over: its commonest form decides."""
-        rarest = [
+        idfs = [  # of each form, by its rarest token
             max(self._idf(token) for token in form)
             for form in constraint.forms
             if all(self._has(token) for token in form)
         ]
-        return bool(rarest) and min(rarest) > _UBIQUITOUS_IDF
+        return bool(idfs) and min(idfs) > _UBIQUITOUS_IDF
 
 
 def _ways(token: str) -> list[str]:
