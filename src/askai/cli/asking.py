@@ -1,0 +1,178 @@
+"""Commands that ask: ask, search, show, verify."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from askai.cli.app import ABSTAINED, app
+from askai.cli.console import notify, print_json, show_text
+from askai.cli.indexing import index_if_missing, warn_if_changed
+from askai.cli.options import (
+    CorpusOption,
+    IndexOption,
+    JsonOption,
+    ModelOption,
+    NoRerankOption,
+    settings_of,
+    shown_by,
+)
+from askai.errors import UsageError
+
+
+@app.command()
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
+    *,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    model: ModelOption = None,
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, max=100, help="Passages given in the JSON [10].")
+    ] = None,
+    writer: Annotated[
+        str | None, typer.Option("--writer", help="What words the answer [extractive].")
+    ] = None,
+    no_rerank: NoRerankOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Answers a question with citations, or says that the documents do not answer it, and why.
+
+    Questions may be in English, Chinese, French or Spanish, whatever the documents are in. Exit
+    code 3 means that there is no answer. Keep the JSON to prove the answer later with
+    `askai verify`.
+    """
+    settings = settings_of(
+        context,
+        corpus=corpus,
+        index=index,
+        model=model,
+        passages=k,
+        writer=writer,
+        reranker="none" if no_rerank else None,
+    )
+    from askai.answer import cleaned  # noqa: PLC0415
+
+    cleaned(question)  # a question that is none is refused before anything is built or loaded
+    index_if_missing(settings)
+    from askai import output, render  # noqa: PLC0415
+    from askai.assemble import open_askai  # noqa: PLC0415
+
+    with open_askai(settings, notify=notify) as askai:
+        warn_if_changed(settings)
+        found = askai.answerer.ask(question, k=settings.passages)
+        if as_json:
+            print_json(
+                output.answer_object(
+                    found,
+                    manifest=askai.manifest,
+                    embedder=askai.embedder.name,
+                    shown=shown_by(settings),
+                )
+            )
+        else:
+            show_text(render.answer(found, shown=shown_by(settings)))
+    if found.status == "abstained":
+        raise typer.Exit(ABSTAINED)
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="A question or some words, in quotes.")],
+    *,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    model: ModelOption = None,
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, max=100, help="How many passages [10].")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show the rank and score that each leg gave.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Finds passages, best first, and with --explain says why they rank so."""
+    settings = settings_of(context, corpus=corpus, index=index, model=model, passages=k)
+    from askai.answer import cleaned  # noqa: PLC0415
+
+    text = cleaned(query)
+    index_if_missing(settings)
+    from askai import output, render  # noqa: PLC0415
+    from askai.assemble import open_askai  # noqa: PLC0415
+
+    with open_askai(settings, notify=notify) as askai:
+        warn_if_changed(settings)
+        hits = askai.retriever.search(askai.retriever.query(text), settings.passages)
+        if as_json:
+            print_json(
+                output.passages_object(
+                    query,
+                    hits,
+                    manifest=askai.manifest,
+                    embedder=askai.embedder.name,
+                    shown=shown_by(settings),
+                )
+            )
+        else:
+            show_text(render.passages(hits, shown=shown_by(settings), explain=explain))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    place: Annotated[
+        str, typer.Argument(metavar="SOURCE[#char=A-B|#LABEL]", help="As an answer prints it.")
+    ],
+    *,
+    corpus: CorpusOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prints a citation in its context, between » and «.
+
+    For example: askai show "corpus/report.txt#char=120-180", or by label: "…#¶33", "…#note-13".
+    """
+    settings = settings_of(context, corpus=corpus)
+    from askai import cite, output, render  # noqa: PLC0415
+    from askai.assemble import open_corpus  # noqa: PLC0415
+
+    opened = open_corpus(settings)
+    try:
+        path, fragment = cite.path_in(opened.folder, place), ""  # all of "C# notes.txt"
+    except UsageError:
+        source, fragment = cite.parse_place(place)
+        path = cite.path_in(opened.folder, source)
+    found = cite.show(opened.read(path), fragment)
+    if as_json:
+        print_json(output.context_object(found, shown=shown_by(settings)))
+    else:
+        show_text(render.context(found, shown=shown_by(settings)))
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="ANSWER.json", help="From `ask --json`.")],
+    *,
+    corpus: CorpusOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Proves an answer again: each quote same, moved, changed or gone; each sentence its quotes.
+
+    Exit code 3 means that something can no longer be proved.
+    """
+    settings = settings_of(context, corpus=corpus)
+    from askai import output, render  # noqa: PLC0415
+    from askai import verify as proving  # noqa: PLC0415
+    from askai.assemble import open_corpus  # noqa: PLC0415
+
+    answer = proving.load_answer(file)
+    folders = (Path.cwd(), file.parent)
+    found = proving.verify(answer, corpus=open_corpus(settings), folders=folders)
+    if as_json:
+        print_json(output.verification_object(found))
+    else:
+        show_text(render.verification(found))
+    if not found.provable:
+        raise typer.Exit(ABSTAINED)

@@ -1,0 +1,172 @@
+"""Commands about the corpus and its index: index, status, aliases, models."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from askai.cli.app import app
+from askai.cli.console import notify, print_json, progress, show_text
+from askai.cli.options import (
+    CorpusOption,
+    IndexOption,
+    JsonOption,
+    ModelOption,
+    settings_of,
+    shown_by,
+)
+from askai.errors import IndexMissing, ReadError
+from askai.settings import Settings
+
+if TYPE_CHECKING:
+    from askai.corpus import Corpus
+    from askai.indexing import IndexReport
+    from askai.records import Document
+
+
+@app.command()
+def index(
+    context: typer.Context,
+    *,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    model: ModelOption = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build anew even if nothing has changed.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Builds the index of the corpus, or brings it up to date.
+
+    Nothing is done when nothing has changed. While it builds, the last index answers; whatever
+    interrupts it, that one stays.
+    """
+    settings = settings_of(context, corpus=corpus, index=index, model=model)
+    report = _index(settings, rebuild=rebuild)
+    from askai import output, render  # noqa: PLC0415
+
+    names = {"corpus": str(settings.corpus_dir), "index": str(settings.index_dir)}
+    if as_json:
+        print_json(output.index_object(report, **names))
+    else:
+        show_text(render.index_report(report, **names))
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    *,
+    corpus: CorpusOption = None,
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prints what is indexed, from what, when, with which model, and what has changed since."""
+    settings = settings_of(context, corpus=corpus, index=index)
+    from askai import output, render  # noqa: PLC0415
+
+    manifest, changes, left_out = _state(settings)
+    names = {"corpus": str(settings.corpus_dir), "index": str(settings.index_dir)}
+    if as_json:
+        print_json(output.status_object(manifest, changes, left_out, model=settings.model, **names))
+    else:
+        show_text(render.status(manifest, changes, left_out, **names))
+
+
+@app.command()
+def aliases(
+    context: typer.Context, *, corpus: CorpusOption = None, as_json: JsonOption = False
+) -> None:
+    """Suggests names for aliases.toml that the documents themselves put side by side.
+
+    "CXMT (长鑫存储)" and the like, which no group of aliases.toml holds yet. Read them before you
+    copy them: nothing is written.
+    """
+    settings = settings_of(context, corpus=corpus)
+    from askai import output, render  # noqa: PLC0415
+    from askai.alias_mining import suggestions  # noqa: PLC0415
+    from askai.aliases import Aliases  # noqa: PLC0415
+    from askai.assemble import open_corpus  # noqa: PLC0415
+    from askai.corpus import ALIASES  # noqa: PLC0415
+
+    opened = open_corpus(settings)
+    known = Aliases.load(opened.folder / ALIASES)
+    found = suggestions(_readable(opened), known)
+    if as_json:
+        print_json(output.suggestions_object(found, shown=shown_by(settings)))
+    else:
+        show_text(render.suggestions(found, shown=shown_by(settings)))
+
+
+@app.command()
+def models(context: typer.Context, *, as_json: JsonOption = False) -> None:
+    """Lists the embedding models that are here or can be had: origin, size, licence, languages.
+
+    Any sentence-transformers model can be set: a folder, a name listed here, or a name on the hub.
+    """
+    settings_of(context)
+    from askai import output, render  # noqa: PLC0415
+    from askai.embedders.models import available  # noqa: PLC0415
+
+    if as_json:
+        print_json(output.models_object(available()))
+    else:
+        show_text(render.models(available()))
+
+
+def _readable(corpus: "Corpus") -> "Iterator[Document]":
+    """The documents of a folder; what cannot be read is named."""
+    listing = corpus.list()
+    for skip in listing.skipped:
+        notify(f"Not read: {skip.path}: {skip.reason}")
+    for file in listing.files:
+        try:
+            yield corpus.read(file.path)
+        except ReadError as error:
+            notify(f"Not read: {file.path}: {error}")
+
+
+def _index(settings: Settings, *, rebuild: bool) -> "IndexReport":
+    from askai.assemble import open_corpus, recipe  # noqa: PLC0415
+    from askai.indexing import build  # noqa: PLC0415
+
+    corpus = open_corpus(settings)
+    with progress() as tell:
+        return build(
+            corpus,
+            settings.index_dir,
+            recipe(settings, notify=notify),
+            rebuild=rebuild,
+            progress=tell,
+        )
+
+
+def index_if_missing(settings: Settings) -> None:
+    """The first question builds the index; later changes wait for `askai index`."""
+    from askai.generations import read_manifest  # noqa: PLC0415
+
+    try:
+        read_manifest(settings.index_dir)
+    except IndexMissing:
+        notify(f"No index in {settings.index_dir} yet: indexing {settings.corpus_dir}.")
+        _index(settings, rebuild=False)
+
+
+def _state(settings: Settings) -> tuple[Any, Any, Any]:
+    """(manifest, changes since, skipped files), with nothing heavy loaded."""
+    from askai.changes import changes_since  # noqa: PLC0415
+    from askai.corpus import Corpus  # noqa: PLC0415
+    from askai.generations import open_generation, read_skipped  # noqa: PLC0415
+
+    with open_generation(settings.index_dir) as generation:  # held: a writer may delete it
+        manifest, skipped = generation.manifest, read_skipped(generation.path)
+    corpus = Corpus.open(
+        settings.corpus_dir, max_bytes=settings.max_file_bytes, index=settings.index_dir
+    )
+    return manifest, changes_since(corpus, manifest, skipped, corpus.list()), skipped
+
+
+def warn_if_changed(settings: Settings) -> None:
+    _, changes, _ = _state(settings)
+    if changes.count:
+        files = "file has" if changes.count == 1 else "files have"
+        notify(f"{changes.count} {files} changed since the index was made; run `askai index`.")

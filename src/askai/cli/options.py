@@ -1,0 +1,43 @@
+"""The options that several commands have, and the settings that they make."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from askai.settings import Settings, load_settings
+
+CorpusOption = Annotated[
+    str | None, typer.Option("--corpus", metavar="DIR", help="Folder of documents [corpus/].")
+]
+IndexOption = Annotated[
+    str | None,
+    typer.Option(
+        "--index",
+        metavar="DIR",
+        help="Folder of the index [index/ beside corpus/; else in the user's cache].",
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Embedding model, see `askai models`."),
+]
+NoRerankOption = Annotated[
+    bool, typer.Option("--no-rerank", help="Leave out the reranker, which reads English only.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def settings_of(context: typer.Context, **options: Any) -> Settings:
+    """Settings by the options of the command, or else by those before it."""
+    merged = {**context.obj, **{k: v for k, v in options.items() if v is not None}}
+    return load_settings(folder=Path.cwd(), environment=os.environ, options=merged)
+
+
+def shown_by(settings: Settings) -> Callable[[str], str]:
+    from askai.cite import shown_path  # noqa: PLC0415
+
+    folder = Path.cwd()
+    return lambda path: shown_path(path, corpus=settings.corpus_dir, folder=folder)
