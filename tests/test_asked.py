@@ -34,15 +34,42 @@ ASKED = [
     ("¿Quién es el director general de Baidu?", "chief"),
     ("谁是百度的董事长？", "president"),
     ("Who is the minister?", "minister"),
-    ("Which cities profit from AI?", None),
+    ("Which cities profit from AI?", "place"),
     ("Who uses the robots?", None),
     ("Combien d'entreprises qui ont un président ?", "quantity"),
     ("Quelle part revient à ceux qui investissent ?", "share"),
     ("¿Quién tiene la mayor cuota?", None),
     ("¿Quién es el alcalde?", "mayor"),
-    ("Where is the mayor's office?", None),
+    ("Where is the mayor's office?", "place"),
     ("Is the price of a robot high?", None),
-    ("Where does Huawei invest?", None),
+    ("Where does Huawei invest?", "place"),
+    ("In which Chinese city is it?", "place"),
+    ("Dans quelle ville ?", "place"),
+    ("¿En qué ciudad?", "place"),
+    ("Où est Huawei ?", "place"),
+    ("它在哪座城市？", "place"),
+    ("Which of the cities of Jiangsu leads?", "place"),
+    ("Where or when?", "place"),
+    ("On what day was it shown?", "day"),
+    ("Quel jour ?", "day"),
+    ("¿Qué día?", "day"),
+    ("几月几日", "day"),
+    ("What is the total area of the park?", "area"),
+    ("Quelle est la superficie du parc ?", "area"),
+    ("园区面积多少？", "area"),
+    ("consumo electrico de los centros", "energy"),
+    ("What is the stock code of Unitree?", "code"),
+    ("股票代码是多少？", "code"),
+    ("codigo bursatil fourth paradigm", "code"),
+    ("At what price is it sold?", "money"),
+    ("NOL Fellowship amount awarded", "money"),
+    ("que precio tiene", "money"),
+    ("云厂商靠什么价格手段？", None),
+    ("名义上有哪几个领域？", None),
+    ("有几个领域？", "quantity"),
+    ("nombre d'employés de Tencent", "quantity"),
+    ("Who runs the fund?", "head"),
+    ("Who are the chief customers?", None),
 ]
 
 
@@ -86,6 +113,48 @@ def test_a_sum_is_a_number_with_its_currency(text, given):
 )
 def test_a_year_is_no_quantity_and_a_count_no_time(text, asked, given):
     assert gives(text, asked) == given
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "given"),
+    [
+        ("0700.HK", "quantity", False),
+        ("5G and the R1 model", "quantity", False),
+        ("the 15th Five-Year Plan", "quantity", False),
+        ("Table 1", "quantity", False),
+        ("28 nm", "quantity", True),
+        ("“十五五”规划", "quantity", False),
+        ("十五个城市", "quantity", True),
+        ("0700.HK", "code", True),
+        ("Huawei\t—\tShenzhen", "code", False),
+        ("in 2016", "code", False),
+        ("in July 2025", "day", True),
+        ("in 2025", "day", False),
+        ("220 km² of land", "area", True),
+        ("220 firms", "area", False),
+        ("3 GWh a year", "energy", True),
+        ("3 centres", "energy", False),
+        ("The fund is led by a banker.", "head", True),
+        ("It runs on a layered stack.", "head", False),
+        ("anything", "place", True),
+    ],
+)
+def test_what_counts_nothing_is_no_quantity(text, asked, given):
+    assert gives(text, asked) == given
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "given"),
+    [
+        ("It accounts for 41 headquarters.", "quantity", False),
+        ("It accounts for 41 headquarters in 3 cities.", "quantity", True),
+        ("First outlined in the 2024 report.", "time", False),
+        ("The 2024 report of March 2024.", "time", True),
+        ("41% of them", "share", True),
+    ],
+)
+def test_a_number_of_the_question_does_not_answer_it(text, asked, given):
+    assert gives(text, asked, question="Of the 41 firms in the 2024 report …?") == given
 
 
 PLACES = [
@@ -136,7 +205,8 @@ def test_a_share_a_rank_and_an_office(text, asked, given):
 @pytest.mark.parametrize(
     ("asked", "kind"),
     [("quantity", "quantity"), ("share", "quantity"), ("rank", "quantity"), ("money", "money"),
-     ("time", "time"), ("founder", "person"), ("minister", "person")],
+     ("time", "time"), ("founder", "person"), ("minister", "person"), ("head", "person"),
+     ("day", "time"), ("area", "quantity"), ("code", "quantity"), ("place", "place")],
 )  # fmt: skip
 def test_what_a_refusal_calls_it(asked, kind):
     assert kind_of(asked) == kind

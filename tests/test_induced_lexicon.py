@@ -1,5 +1,7 @@
 """Translations by nearness of words, with vectors made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -106,6 +108,7 @@ def test_it_is_the_same_when_it_is_opened_again(lexicon, tmp_path):
     lexicon.save(tmp_path / "words.npz")
     again = InducedLexicon.open(tmp_path / "words.npz")
     assert (again.stems, again.language) == (lexicon.stems, "en")
+    assert again.shares == lexicon.shares
     assert np.allclose(again.vectors, lexicon.vectors, atol=1e-3)
     for word in MEANINGS:
         vector = Words().embed_query(word)
@@ -127,6 +130,13 @@ def test_words_of_a_question_are_known_by_how_they_fold():
         "agiliza": "agiliza",
         "shanghai": "Shanghái",
     }
+
+
+def test_shares_of_the_languages_add_up():
+    told = [("Network", "en"), ("Red", "es"), ("Company", "en"), ("机器人", None)]
+    found = InducedLexicon.build(told, Words())
+    assert found.shares == {"": 0.25, "en": 0.5, "es": 0.25}
+    assert found.language == "en"
 
 
 # --- in a question ----------------------------------------------------------------------------
@@ -182,6 +192,48 @@ def test_what_is_called_otherwise_in_the_documents_is_not_missing(parts, questio
     gate = Gate(found.lexical, BY_HAND)
     lake = chunks["lake"]
     assert gate.judge(found.query(question), [hit(lake)], [unit(lake)]).missing == missing
+
+
+@pytest.fixture
+def summed_up(tmp_path):
+    """summed_up(share of Spanish): a retriever with a Spanish summary and an English body."""
+    made = []
+
+    def build(share):
+        chunks = [
+            passage("summary", "Las empresas de la región crecen deprisa.", language="es"),
+            passage("body", "Companies of the region grow fast today.", language="en"),
+        ]
+        folder = tmp_path / str(share)
+        folder.mkdir()
+        found, finder = retriever(folder, chunks, embedder=Words())
+        told = [("Companies", "en")] * 9 + [("empresas", "es")] * 9
+        lexicon = replace(
+            InducedLexicon.build(told, Words()), shares={"en": 1 - share, "es": share}
+        )
+        made.append(found)
+        return replace(found, induced=lexicon), finder
+
+    yield build
+    for found in made:
+        found.catalog.close()
+
+
+@pytest.mark.parametrize(("share", "loss"), [(0.0, 0.06), (0.25, 0.045), (0.6, 0.0)])
+def test_a_passage_in_the_question_s_language_loses_the_less_the_more_there_are(
+    summed_up, share, loss
+):
+    found, finder = summed_up(share)
+    query = found.query("¿Qué empresas crecen?")
+    plain = replace(query, own_language_loss=0.0)
+    scores = {hit.chunk.id: hit for hit in found.search(query, 5)}
+    before = {hit.chunk.id: hit for hit in found.search(plain, 5)}
+    assert before["summary"].dense - scores["summary"].dense == pytest.approx(loss)
+    assert before["body"].dense == scores["body"].dense
+    units = {unit.chunk.id: unit for unit in finder.find(query, list(scores.values()))}
+    others = {unit.chunk.id: unit for unit in finder.find(plain, list(before.values()))}
+    assert others["summary"].dense - units["summary"].dense == pytest.approx(loss)
+    assert others["body"].dense == units["body"].dense
 
 
 @pytest.mark.model

@@ -2,7 +2,7 @@
 
 import pytest
 
-from askai.sub_questions import sub_questions
+from askai.sub_questions import says_it, sub_questions
 
 SPLIT = [
     ("en", "Where is Huawei, and how many people work there?",
@@ -26,6 +26,9 @@ SPLIT = [
      ("Guizhou: what is it good at", "which firms are there", "who backs it?")),
     ("fr", "Tencent : quel code boursier, quelle ville et quelle place sur le marché ?",
      ("Tencent : quel code boursier", "quelle ville", "quelle place sur le marché ?")),
+    ("es", "que empresas chinas hacen memoria y a que precio la venden",
+     ("que empresas chinas hacen memoria", "a que precio la venden")),
+    ("es", "quienes son y cuantos son", ("quienes son", "cuantos son")),
     ("zh", "华为总部在哪里，有多少员工？", ("华为总部在哪里", "有多少员工？")),
     ("zh", "华为在哪里？有多少员工？", ("华为在哪里", "有多少员工？")),
     ("de", "Where is Huawei, and how many cities rank?",
@@ -65,3 +68,18 @@ WHOLE = {
 @pytest.mark.parametrize(("language", "question"), WHOLE.values(), ids=WHOLE)
 def test_a_question_of_one_question_is_itself(language, question):
     assert sub_questions(question, language) == (question,)
+
+
+IT = [
+    ("who runs it?", True),
+    ("qui la dirige ?", False),
+    ("elle dirige quoi ?", True),
+    ("它卖多少？", True),
+    ("what share did it really reach?", False),
+    ("who runs the fund?", False),
+]
+
+
+@pytest.mark.parametrize(("part", "says"), IT, ids=[part for part, _ in IT])
+def test_a_part_that_says_it_and_little_else(part, says):
+    assert says_it(part) == says

@@ -29,7 +29,7 @@ from askai.records import (
 from askai.refusals import refusal
 from askai.retrieve import Query, Retriever
 from askai.sentences import is_finished, joined
-from askai.sub_questions import sub_questions
+from askai.sub_questions import says_it, sub_questions
 from askai.tokens import folded, tokens
 from askai.writers import Drafted, Writer, printed
 
@@ -116,7 +116,7 @@ class Answerer:
         texts = sub_questions(whole.query.text, whole.query.language)
         if len(texts) == 1 or whole.verdict.reason == "missing":
             return whole, self._drafted(whole)
-        parts = [self._judged(_with_names(text, whole.query), clock, k) for text in texts]
+        parts = [self._judged(self._in_context(t, texts, whole.query), clock, k) for t in texts]
         least = min(parts, key=lambda part: part.verdict.confidence)
         confidence = min(whole.verdict.confidence, least.verdict.confidence)
         if not least.verdict.evidence:
@@ -128,6 +128,14 @@ class Answerer:
             return replace(whole, verdict=verdict), [(printed(row), (row,))]
         drafted = [sentence for part in parts for sentence in self._drafted(part)[:1]]
         return replace(whole, verdict=verdict), drafted
+
+    def _in_context(self, text: str, parts: Sequence[str], whole: Query) -> str:
+        """A part of a question with the names that its other parts give; one that says "it" of what
+        has no name, with the first part, which says what."""
+        if text != parts[0] and says_it(text) and not any(map(self.gate.tells, whole.groups)):
+            return f"{text} ({parts[0]})"
+        absent = [g[0] for g in whole.groups if not any(folded(n) in folded(text) for n in g)]
+        return f"{text} ({', '.join(dict.fromkeys(absent))})" if absent else text
 
     def _drafted(self, judged: "_Judged") -> list[Drafted]:
         evidence = judged.verdict.evidence
@@ -258,12 +266,6 @@ def _is_common(name: str) -> bool:
 
 def _place(unit: Evidence) -> tuple[str, int]:
     return unit.chunk.path, unit.start
-
-
-def _with_names(text: str, whole: Query) -> str:
-    """A part of a question, with the names that its other parts give."""
-    absent = [g[0] for g in whole.groups if not any(folded(name) in folded(text) for name in g)]
-    return f"{text} ({', '.join(dict.fromkeys(absent))})" if absent else text
 
 
 def _conflicts(

@@ -71,7 +71,7 @@ def features(
         "uncovered": _uncovered(query.views, best, lexical),
         "names": held.names,
         "numbers": held.numbers,
-        "asked": float(gives(best.quote, asked)) if asked else 1.0,
+        "asked": float(gives(best.quote, asked, question=query.text)) if asked else 1.0,
         "rerank": 1 / (1 + math.exp(-(best.rerank or 0.0) / 2)) if read else 0.0,
         "unread": float(not read),
         "length": math.log(1 + len(query.terms)),

@@ -6,8 +6,8 @@ from typing import Literal
 from askai.tokens import folded
 
 Asked = Literal[
-    "quantity", "share", "rank", "money", "time",
-    "founder", "mayor", "chief", "president", "minister",
+    "quantity", "share", "rank", "money", "time", "day", "area", "energy", "place", "code",
+    "founder", "mayor", "chief", "president", "minister", "head",
 ]  # fmt: skip
 
 # A text that names who holds an office says which: by a word of one of these.
@@ -27,6 +27,15 @@ _ROLES: dict[Asked, re.Pattern[str]] = {
     "president": re.compile(r"\bpresident|\bchair(?:man|woman|person)?\b|董事长|主席|会长|校长"),
     "minister": re.compile(r"\bminist(?:er|re|ro|ra)\b|部长"),
 }
+_HEAD = re.compile(
+    r"\bwho (?:heads|runs|manages|chairs|is in charge)\b|\bqui (?:dirige|gere|pilote|preside)\b"
+    r"|\bquien (?:dirige|gestiona|preside)\b|由谁(?:负责|管理|领导|掌管)"
+)
+_HEADED = re.compile(
+    r"\b(?:head(?:s|ed)?|(?:run|managed|led) by|chair(?:s|ed|man|woman|person)?|in charge)\b"
+    r"|\b(?:ceo|manager|chief|president|dirige\w*|dirigid[oa]s?|gere|geree?|pilote\w*|preside\w*|gestiona)\b"
+    r"|\bdirect(?:o|eu)r\b|负责|主管|掌管|领导|总经理|董事长"
+)
 _WHO = re.compile(r"\bwho(?:se)?\b|\bqui\b|\bquien(?:es)?\b|谁|\bname of\b|叫什么")
 
 _SHARE = re.compile(
@@ -50,15 +59,41 @@ _ORDINAL = re.compile(
     r"|\b(?:primer[oa]?|segund[oa]|tercer[oa]?|cuart[oa]|quint[oa]|cabeza)\b|第|首位|榜首|居首"
 )
 _QUANTITY = re.compile(
-    r"\bhow (?:many|much)\b|\bwhat number\b|\b(?:combien|quel nombre)\b"
-    r"|\bcuant[oa]s?\b|\bque (?:parte|numero)\b"
-    r"|多少|数量|数目|人数|有几|几(?:个|家|所|项|座|种|条|人)"
+    r"\bhow (?:many|much)\b|\b(?:what )?number of\b|\bwhat number\b"
+    r"|\b(?:combien|nombre d)\b|\bquel nombre\b|\bcuant[oa]s?\b|\b(?:que parte|numero de)\b"
+    r"|\b(?:population|poblacion|habitants|habitantes)\b"
+    r"|多少|数量|数目|人数|人口|有几|(?<![哪这那好])几(?:个|家|所|项|座|种|条|人)"
 )
+# What a firm or a thing is registered under: no quantity, though it is asked for with 多少.
+_CODE = re.compile(
+    r"\b(?:stock|ticker|company|security) (?:code|symbol|number)\b|\bticker\b"
+    r"|\bcode boursier\b|\bcodigo (?:bursatil|de bolsa)\b|\bsimbolo bursatil\b"
+    r"|\b(?:phone|telephone|telefono) numbers?\b|\bnumero de tele(?:phone|fono)\b"
+    r"|(?:股票|证券)代[码号]|代码|电话号码"
+)
+_CODED = re.compile(r"\d{3,}|\b(?:nasdaq|nyse|hkex|sse|szse)\b")
+_AREA = re.compile(
+    r"\b(?:what|which|total|floor|land) area\b|\barea of\b|\bsquare k|\bsuperfic(?:ie|y)\b|面积"
+)
+_AREA_UNIT = re.compile(
+    r"\d\s*(?:[km]?m[²2]|ha\b|hect[aá]r|acres?\b|sq\b|square|(?:kilo)?m[eè]tres? carr"
+    r"|(?:kil[oó])?metros? cuadrad)|平方|公顷|\d\s*亩",
+    re.IGNORECASE,
+)
+_ENERGY = re.compile(
+    r"\b(?:power|electricity|energy) (?:use|usage|consumption|demand)\b"
+    r"|\bconsommation (?:d['’]electricite|d['’]energie|electrique|energetique)\b"
+    r"|\bconsumo (?:de electricidad|de energia|electrico|energetico)\b|(?:耗|用)电量?|能耗"
+)
+_ENERGY_UNIT = re.compile(r"\d\s*(?:[kmgt]?wh?|kilowatt|megawatt|gigawatt|terawatt)|千瓦|兆瓦|度电")
 _MONEY = re.compile(
     r"\bhow much (?:money\b|.*\b(?:cost|earn|charge|profit|spend|invest)s?\b)"
+    r"|\bwhat(?: is the|['’]?s the)? price\b|^prices? of\b"
+    r"|\b(?:que|cual es el) precio\b|^precios? de\b|\bquel(?: est le)? prix\b|^prix d[eu]\b"
+    r"|\bamount (?:awarded|granted|paid|of money)\b|\bmontant\b"
     r"|\b(?:revenues?|turnover|valuation|market cap(?:italisation)?|chiffre d['’]affaires"
     r"|valorisation|cuanto cuestan?|combien coute(?:nt)?|ingresos anuales)\b"
-    r"|多少钱|营收|营业收入|估值|市值|票价"
+    r"|多少钱|价格(?:是|为)?多少|售价|营收|营业收入|估值|市值|票价"
 )
 _CURRENCY = re.compile(
     r"[$€¥£￥]|\b(?:yuan|rmb|renminbi|dollars?|dolares|euros?|usd)\b"
@@ -70,7 +105,11 @@ _TIME = re.compile(
     r"^(?:(?:since|by|until) )?when\b|\b(?:what|which) (?:year|date|month)\b"
     r"|^(?:depuis )?quand\b|\bquelle (?:annee|date)\b"
     r"|^¿?\W*(?:desde )?cuando\b|\bque (?:ano|fecha)\b"
-    r"|何时|什么时候|哪一?年|哪一?天|几月"
+    r"|何时|什么时候|哪一?年|几月"
+)
+_DAY = re.compile(
+    r"\b(?:what|which) (?:day|exact date)\b|\bquel jour\b|\bque dia\b|\bdate exacte\b"
+    r"|\bfecha exacta\b|哪一?天|几月几[日号]|几号"
 )
 _YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
 # Numbers in words, from two: "one" and "un" are articles more often than numbers.
@@ -79,8 +118,15 @@ _NUMBER_WORD = re.compile(
     r"|millions?|billions?|trillions?|half|third|twice|double"
     r"|deux|trois|quatre|cinq|sept|huit|neuf|dix|douze|cent|cents|mille|moitie|tiers"
     r"|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|doce|ciento|cientos|mil|mitad|tercio)\b"
-    r"|[两二三四五六七八九十百千万亿半]"
+    # A Chinese number counts something: 十五五 is the name of a plan.
+    r"|[两二三四五六七八九十百千万亿]+[多余]?(?:[个家所项座种条人名位倍次台套款类级大小层万亿元]|公里|平方)|半数|一半"
 )
+# Numbers that count nothing: stock codes, 5G and R1, the 15th plan, a five-year plan, No. 1863.
+_NAMING = re.compile(
+    r"\b\d+\.(?:hk|sz|sh|us)\b|\b[a-z]+[-‐‑]?\d+\b|\b\d+(?:g|d)\b|\b\d+(?:st|nd|rd|th|e|er)\b"
+    r"|\b\w+-year\b|\bno\. ?\W*\d+|\b(?:table|figure|tabla|tableau) \d+"
+)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _MONTH = re.compile(
     r"\b(?:january|february|march|april|june|july|august|september|october|november|december"
     r"|janvier|fevrier|mars|avril|juin|juillet|aout|septembre|octobre|novembre|decembre"
@@ -94,6 +140,17 @@ _PLACE = re.compile(
     r"|\bheadquarter|\b(?:located|location|based|seat)\b"
     r"|\bou\b|\bquelles? villes?\b|\bsiege\b|\bdonde\b|\b(?:que|cual) ciudad(?:es)?\b|\bsede\b"
     r"|哪(?:个|座|些)?城市|在哪|哪里|哪儿|总部|位于|所在地"
+)
+
+
+# In which place, and not which of several things that have one.
+_WHICH_PLACE = re.compile(
+    r"^\W*(?:(?:in|to|from|near|around) )?(?:which|what) (?:\w+ ){0,2}"
+    r"(?:city|cities|town|province)\b"
+    r"|^\W*where\b|^\W*(?:d['’])?ou (?!.* ou )|^\W*(?:a |de )?donde\b"
+    r"|^\W*(?:(?:dans|de|a|vers) )?quelles? (?:\w+ )?(?:villes?|province)\b"
+    r"|^\W*(?:(?:en|de|a|por) )?(?:que|cual(?:es)?) (?:\w+ )?(?:ciudad(?:es)?|provincia)\b"
+    r"|(?:在|位于)哪(?:个|座|些|几座)?(?:城市|省)|在哪[里儿]|位于哪里"
 )
 
 
@@ -115,6 +172,22 @@ _ALL = re.compile(
 )
 
 
+# In this order: "how much money" is no mere quantity, and the day that something opened no time.
+_QUESTIONS: dict[Asked, re.Pattern[str]] = {
+    "code": _CODE,
+    "day": _DAY,
+    "time": _TIME,
+    "money": _MONEY,
+    "share": _SHARE,
+    "rank": _RANK,
+    "area": _AREA,
+    "energy": _ENERGY,
+    "quantity": _QUANTITY,
+    "place": _WHICH_PLACE,
+    "head": _HEAD,
+}
+
+
 def asks_meaning(question: str) -> bool:
     """Whether a question asks what a thing is, and for nothing more of it."""
     return bool(_MEANING.search(folded(question).strip()))
@@ -132,43 +205,52 @@ def asks_place(question: str) -> bool:
 
 def asked_for(question: str) -> Asked | None:
     """ "quantity" for how many and how much, "share" of a whole, "rank" in a list, "money" for
-    prices, "time" for when, an office for who holds it; None where the words do not say."""
+    prices, "area" and "energy" by their units, "code" of a share, "time" for when and "day" for a
+    date, "place" for where, an office for who holds it; None where the words do not say."""
     plain = folded(question).strip()
-    if _TIME.search(plain):
-        return "time"
-    if _MONEY.search(plain):
-        return "money"
-    if _SHARE.search(plain):
-        return "share"
-    if _RANK.search(plain):
-        return "rank"
-    if _QUANTITY.search(plain):
-        return "quantity"
-    who = _WHO.search(plain)
-    return next((role for role, words in _ROLES.items() if who and words.search(plain)), None)
+    found = next((asked for asked, words in _QUESTIONS.items() if words.search(plain)), None)
+    if found or not _WHO.search(plain):
+        return found
+    return next((role for role, words in _ROLES.items() if words.search(plain)), None)
 
 
-def kind_of(asked: Asked) -> Literal["quantity", "money", "time", "person"]:
+def kind_of(asked: Asked) -> Literal["quantity", "money", "time", "person", "place"]:
     """What a refusal says is not given."""
-    if asked == "money" or asked == "time":  # noqa: PLR1714  for the types
+    if asked == "money" or asked == "place":  # noqa: PLR1714  for the types
         return asked
-    return "person" if asked in _ROLES else "quantity"
+    if asked == "head" or asked in _ROLES:
+        return "person"
+    return "time" if asked in {"time", "day"} else "quantity"
 
 
-def gives(text: str, asked: Asked | None) -> bool:
+def gives(text: str, asked: Asked | None, *, question: str = "") -> bool:
     """Whether a text has a thing of the kind asked for: a year is no quantity, a count no time, and
-    who holds an office is not said where the office is not named."""
-    plain = folded(text)
-    if asked is None:
+    who holds an office is not said where the office is not named.
+
+    A number that the question gives itself is no answer to it. A place is never missed here: which
+    words are places only the aliases know (`gate.Gate`).
+    """
+    if asked is None or asked == "place":
         return True
     if asked in _ROLES:
-        return bool(_ROLES[asked].search(plain))
-    numbered = bool(re.search(r"\d", plain) or _NUMBER_WORD.search(plain))
-    without_years = _YEAR.sub(" ", plain)
+        return bool(_ROLES[asked].search(folded(text)))
+    plain = _without_numbers_of(question, folded(text))
+    counting = _NAMING.sub(" ", _YEAR.sub(" ", plain))
+    numbered = bool(re.search(r"\d", counting) or _NUMBER_WORD.search(counting))
     return {
         "time": bool(_YEAR.search(plain) or _MONTH.search(plain)),
+        "day": bool(_MONTH.search(plain)),
         "money": numbered and bool(_CURRENCY.search(text)),
-        "share": bool(_PART.search(plain)),
-        "rank": bool(_ORDINAL.search(without_years)),
-        "quantity": bool(re.search(r"\d", without_years) or _NUMBER_WORD.search(without_years)),
+        "share": bool(_PART.search(folded(text))),
+        "rank": bool(_ORDINAL.search(_YEAR.sub(" ", plain))),
+        "quantity": numbered,
+        "code": bool(_CODED.search(_YEAR.sub(" ", plain))),
+        "head": bool(_HEADED.search(plain)),
+        "area": bool(_AREA_UNIT.search(text)),
+        "energy": bool(_ENERGY_UNIT.search(plain)),
     }[asked]
+
+
+def _without_numbers_of(question: str, text: str) -> str:
+    given = set(_NUMBER.findall(folded(question)))
+    return _NUMBER.sub(lambda match: " " if match[0] in given else match[0], text)

@@ -143,7 +143,7 @@ def _answerer(generation: Generation, retriever: Retriever, settings: Settings) 
             retriever.lexical,
             reranker(settings.reranker),
         ),
-        gate=Gate(retriever.lexical, trained()),
+        gate=Gate(retriever.lexical, trained(), retriever.aliases),
         writer=load("writer", WRITERS, settings.writer)(),
         catalog=retriever.catalog,
         skipped=tuple(read_skipped(generation.path)),

@@ -45,8 +45,7 @@ class EvidenceFinder:
         ids = [unit_id(hit.chunk, n) for hit, n in placed if len(hit.chunk.units) > 1]
         cosines = dict(self.units.search(query.vector, len(ids), among=ids)) if ids else {}
         found = [
-            self._evidence(query, hit, n, cosines.get(unit_id(hit.chunk, n), hit.dense))
-            for hit, n in placed
+            self._evidence(query, hit, n, cosines.get(unit_id(hit.chunk, n))) for hit, n in placed
         ]
         return self._reranked(query, sorted(found, key=_order))
 
@@ -67,8 +66,10 @@ class EvidenceFinder:
         }
         return sorted((scored.get((u.chunk.id, u.start), u) for u in units), key=_order)
 
-    def _evidence(self, query: Query, hit: Hit, n: int, cosine: float) -> Evidence:
+    def _evidence(self, query: Query, hit: Hit, n: int, cosine: float | None) -> Evidence:
+        """`cosine` is the unit's own; None where it is all of its passage."""
         chunk = hit.chunk
+        cosine = hit.dense if cosine is None else cosine - query.loss(chunk)
         start, end = chunk.units[n]
         quote = unit_quote(chunk, (start, end))
         coverage = self._coverage(query, quote, around=f"{' '.join(chunk.heading)} {chunk.context}")

@@ -7,11 +7,12 @@ passage must hold them together. What is left is judged by how near the best uni
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from askai.aliases import Aliases
 from askai.answerability import Answerability, Held, features
-from askai.asked import asked_for, asks_meaning, gives, kind_of
+from askai.asked import Asked, asked_for, asks_meaning, gives, kind_of
 from askai.lexical import LexicalIndex
 from askai.lexicon import unknown_firms
 from askai.records import Chunk, Evidence, Hit
@@ -47,7 +48,9 @@ _ASIDE = 0.12
 # What is left of the confidence where a constraint is broken, or a name is nowhere in the corpus.
 _UNKNOWN = 0.1
 
-Reason = Literal["", "missing", "apart", "silent", "quantity", "money", "time", "person", "far"]
+Reason = Literal[
+    "", "missing", "apart", "silent", "quantity", "money", "time", "person", "place", "far"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class Examined:
 class Gate:
     lexical: LexicalIndex
     model: Answerability
+    aliases: Aliases = field(default_factory=Aliases)
 
     def judge(self, query: Query, hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Verdict:
         """Keeps the evidence that fulfils the question's constraints, or says what is missing."""
@@ -109,7 +113,7 @@ class Gate:
         ordered = sorted(evidence, key=lambda unit: -_fulfilment(unit, chunks, telling))
         asked = asked_for(query.text)
         ordered = _preferred(ordered, lambda unit: _has_enough(unit, chunks, telling), math.inf)
-        ordered = _preferred(ordered, lambda unit: gives(unit.quote, asked), _ASIDE)
+        ordered = _preferred(ordered, lambda unit: self._gives(unit, asked, query, chunks), _ASIDE)
         if asks_meaning(query.text):
             ordered = _first(ordered, lambda unit: unit.chunk.kind == "footnote", _ASIDE)
         around = _surroundings(ordered[0].chunk, chunks)
@@ -119,8 +123,26 @@ class Gate:
             unknown=self._unknown(constraints, hits),
             apart=tuple(c.text for c in telling if not _holds(around, c)),
             held=tuple(c.text for c in telling if _holds(around, c)),
-            given=gives(ordered[0].quote, asked),
+            given=self._gives(ordered[0], asked, query, chunks),
         )
+
+    def _gives(
+        self, unit: Evidence, asked: Asked | None, query: Query, chunks: dict[str, Chunk]
+    ) -> bool:
+        """Whether a unit gives the kind of thing asked for: of places, one that the question does
+        not name itself, in the unit, its last heading or what is tied to it."""
+        if asked != "place" or not self.aliases.places:
+            return gives(unit.quote, asked, question=query.text)
+        chunk = unit.chunk
+        tied = [chunks[other].text for other in chunk.related if other in chunks]
+        text = " ".join((unit.quote, *chunk.heading[-1:], chunk.context, *tied))
+        named = {mention.group for mention in self.aliases.mentions(text)} - set(query.groups)
+        return any(group[0] in self.aliases.places and self.tells(group) for group in named)
+
+    def tells(self, group: Sequence[str]) -> bool:
+        """Whether a name, by all its spellings, is in the corpus and not all over it."""
+        forms = (tuple(content_tokens(name)) for name in group)
+        return self._is_telling(Constraint(group[0], tuple(form for form in forms if form)))
 
     def constraints(self, query: Query) -> list[Constraint]:
         """The names and numbers of a question, each once."""

@@ -10,7 +10,7 @@ its scores.
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from askai.embedders import Embedder, Vector, Vectors, queries
 from askai.errors import IndexDamaged
 from askai.tokens import FUNCTION_WORDS, folded, is_han, stemmed
 
-VERSION = "1"
+VERSION = "2"
 _WORDS = 20_000  # the commonest of a corpus; vectors of so many take 15 MB
 _MEAN = 0.9  # share of what all words have in common that is taken off
 _LEAST = 0.5  # cosine of a translation
@@ -38,7 +38,7 @@ class InducedLexicon:
     stems: tuple[str, ...]
     vectors: Vectors
     mean: Vector  # what was taken off
-    language: str  # ISO 639-1, of most passages; "": there are none
+    shares: Mapping[str, float]  # of the passages, by language (ISO 639-1)
 
     @classmethod
     def build(
@@ -55,9 +55,14 @@ class InducedLexicon:
         # As questions: so, words of two languages are nearer to each other than as passages.
         found = queries(words, embedder)
         mean = _MEAN * found.sum(axis=0) / max(1, len(words))
-        language = min(languages, key=lambda code: (-languages[code], code), default="")
         stems = tuple(stemmed(folded(word)) for word in words)
-        return cls(stems, _normalised(found - mean), mean.astype(np.float32), language)
+        shares = {code: count / languages.total() for code, count in sorted(languages.items())}
+        return cls(stems, _normalised(found - mean), mean.astype(np.float32), shares)
+
+    @property
+    def language(self) -> str:
+        """That of most passages; "": there are none."""
+        return min(self.shares, key=lambda code: (-self.shares[code], code), default="")
 
     @classmethod
     def open(cls, path: Path) -> "InducedLexicon":
@@ -68,7 +73,7 @@ class InducedLexicon:
                     tuple(stored["stems"].tolist()),
                     stored["vectors"].astype(np.float32),
                     stored["mean"],
-                    str(stored["language"]),
+                    dict(zip(stored["languages"].tolist(), stored["shares"].tolist(), strict=True)),
                 )
         except Exception as error:  # zip, header and key errors of several kinds
             reason = type(error).__name__
@@ -83,7 +88,8 @@ class InducedLexicon:
                 stems=np.array(self.stems, dtype=np.str_),
                 vectors=self.vectors.astype(np.float16),
                 mean=self.mean,
-                language=np.array(self.language),
+                languages=np.array(list(self.shares), dtype=np.str_),
+                shares=np.array(list(self.shares.values()), dtype=np.float64),
             )
 
     def translates(self, language: str) -> bool:

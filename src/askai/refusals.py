@@ -45,6 +45,12 @@ _REFUSALS = {
         "fr": "Pas dans ces documents : ce qui s’en approche le plus ne dit pas qui l’est.",
         "es": "No está en estos documentos: lo más cercano no nombra a nadie en ese cargo.",
     },
+    "place": {
+        "en": "Not in these documents: what comes closest names no such place.",
+        "zh": "这些文件没有答案：最接近的内容没有说明地点。",
+        "fr": "Pas dans ces documents : ce qui s’en approche le plus ne nomme pas ce lieu.",
+        "es": "No está en estos documentos: lo más cercano no nombra ese lugar.",
+    },
     "far": {
         "en": "Not in these documents: no passage comes close enough to the question.",
         "zh": "这些文件没有答案：没有任何段落与问题足够接近。",

@@ -27,6 +27,9 @@ from askai.units import chunk_of, says_something, unit_texts
 # What a full lexical match is worth in cosine: measured on development data, see docs/retrieval.md.
 LEXICAL_WEIGHT = 0.25
 UNIT_SHARE = 0.5  # of the best sentence's cosine in a passage's, where it is the higher one
+# What a passage in the question's language loses where nearly all others are in another one: there
+# it is a summary or a translation, which a model of many languages puts before what it sums up.
+_OWN_LANGUAGE = 0.06
 _NOTHING_SAID = 0.2  # what a passage loses that is but an address, a label or a button
 _TELLING = 20  # different words that a passage needs to be taken for the repetition of another
 _DEPTH = 50  # candidates of each leg
@@ -47,11 +50,16 @@ class Query:
     names: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = ()  # aliased, with all their forms
     groups: tuple[tuple[str, ...], ...] = ()  # the same names as the aliases have them
     induced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # token to translations
+    own_language_loss: float = 0.0  # of cosine, see `loss`
 
     @property
     def terms(self) -> View:
         """The question's own terms."""
         return self.views[0]
+
+    def loss(self, chunk: Chunk) -> float:
+        """What a passage or a sentence loses for being in the question's language."""
+        return self.own_language_loss if chunk.language == self.language else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,13 @@ class Retriever:
             ),
             groups=tuple(mention.group for mention in mentions),
             induced=induced,
+            own_language_loss=self._own_language_loss(language),
         )
+
+    def _own_language_loss(self, language: str) -> float:
+        if self.induced is None or language == self.induced.language:
+            return 0.0
+        return _OWN_LANGUAGE * (1.0 - self.induced.shares.get(language, 0.0))
 
     def _terms(self, text: str, mentions: Sequence[Mention]) -> View:
         """Each term once, a name with its other spellings."""
@@ -211,7 +225,10 @@ class Retriever:
             for unit, cosine in self.units.search(query.vector, len(units), among=units):
                 best.setdefault(chunk_of(unit), cosine)
         cosines = self.store.search(query.vector, len(ids), among=ids)
-        blended = [(i, c + self.unit_share * max(0.0, best.get(i, c) - c)) for i, c in cosines]
+        losses = {chunk.id: query.loss(chunk) for chunk in chunks}
+        blended = [
+            (i, c + self.unit_share * max(0.0, best.get(i, c) - c) - losses[i]) for i, c in cosines
+        ]
         return sorted(blended, key=lambda pair: (-pair[1], pair[0]))[:k]
 
     def _lexical(

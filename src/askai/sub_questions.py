@@ -2,15 +2,22 @@
 
 import re
 
+from askai.tokens import content_tokens
+
 _ASKING = {
     "en": r"what|which|who|when|where|why|how|(?:in|at|to|for|by|of|from) (?:what|which|whom)",
     "fr": r"combien|qu[ei]l?(?:le)?s?|quand|où|pourquoi|comment"
     r"|(?:à|dans|de|en|pour) quel(?:le)?s?",
-    "es": r"cuánt[oa]s?|cuál(?:es)?|qué|quién(?:es)?|cuándo|dónde|cómo|por qué"
-    r"|(?:a|en|de|con) qué",
+    # Many type no accents; alone, "que", "cuando", "donde" and "como" are no words of asking.
+    "es": r"cu[áa]nt[oa]s?|cu[áa]l(?:es)?|qué|qui[ée]n(?:es)?|cuándo|dónde|cómo|por qué"
+    r"|(?:a|en|de|con) qu[ée]",
 }
 _AND = {"en": "and", "fr": "et", "es": "y"}
-_ASKS = {code: re.compile(rf"\b(?:{asking})\b", re.IGNORECASE) for code, asking in _ASKING.items()}
+_BEGINS = r"^\W*(?:que|donde|cuando)"  # at the beginning they ask, without accents as well
+_ASKS = {
+    code: re.compile(rf"(?:{_BEGINS}|\b(?:{asking}))\b", re.IGNORECASE)
+    for code, asking in _ASKING.items()
+}
 _ASKS_HAN = re.compile("什么|哪|谁|多少|几|如何|怎|为何|何时")
 _NEXT = {
     code: re.compile(
@@ -25,6 +32,18 @@ _LISTED = {
 _NEXT_HAN = re.compile(rf"[？?；;，,]\s*(?=[^？?，,]*(?:{_ASKS_HAN.pattern}))")
 _FEW = 2  # parts; a question of more enumerates them
 _LEAST, _LEAST_HAN = 3, 2  # characters of a question beside its words of asking
+
+
+_IT = re.compile(
+    r"\b(?:it|its|they|their|them|he|his|she|her|ils?|elles?|leurs?|ellos|ellas)\b|[它他她其该]",
+    re.IGNORECASE,
+)
+
+
+def says_it(part: str) -> bool:
+    """Whether a part of a question says "it" of what another part names, and little else: "who runs
+    it" is about nothing by itself."""
+    return bool(_IT.search(part)) and len(content_tokens(part)) <= 1
 
 
 def sub_questions(question: str, language: str) -> tuple[str, ...]:
