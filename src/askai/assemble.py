@@ -56,7 +56,10 @@ class OpenBench:
 
 def open_corpus(settings: Settings) -> Corpus:
     return Corpus.open(
-        settings.corpus_dir, max_bytes=settings.max_file_bytes, index=settings.index_dir
+        settings.corpus_dir,
+        max_bytes=settings.max_file_bytes,
+        index=settings.index_dir,
+        passwords=settings.passwords,
     )
 
 

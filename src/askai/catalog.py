@@ -25,6 +25,7 @@ from askai.records import Chunk, Document, Mark, Source
 SOURCE_COLUMNS = ", ".join(f"[{field.name}]" for field in fields(Source))
 CHUNK_COLUMNS = ", ".join(f"[{field.name}]" for field in fields(Chunk))
 TUPLES = {field.name for field in fields(Chunk) if field.default == ()}  # kept as JSON
+SOURCE_TUPLES = {field.name for field in fields(Source) if field.default == ()}
 
 TABLES = f"""
 CREATE TABLE sources (position INTEGER PRIMARY KEY, {SOURCE_COLUMNS}, mtime_ns);
@@ -78,7 +79,8 @@ class CatalogWriter:
         source = document.source
         marks = json.dumps([astuple(mark) for mark in document.marks])
         with _as_os_errors(self._path):
-            position = self._insert("sources", (None, *astuple(source), mtime_ns), source.path)
+            row = (None, *map(_to_column, astuple(source)), mtime_ns)
+            position = self._insert("sources", row, source.path)
             self._insert("texts", (position, document.text, marks), source.path)
             for chunk in chunks:
                 row = (None, *map(_to_column, astuple(chunk)), input_sha256(chunk))
@@ -179,10 +181,15 @@ class Catalog:
         return [self._chunk(row) for row in self._rows(query, (path,))]
 
     def _chunk(self, row: tuple[Any, ...]) -> Chunk:
-        values = dict(zip((f.name for f in fields(Chunk)), row, strict=True))
-        for name in TUPLES:
+        return Chunk(**self._with_tuples(Chunk, row, TUPLES))
+
+    def _with_tuples(
+        self, record: type[Chunk | Source], row: tuple[Any, ...], tuples: set[str]
+    ) -> dict[str, Any]:
+        values = dict(zip((f.name for f in fields(record)), row, strict=True))
+        for name in tuples:
             values[name] = _as_tuples(self._json(values[name]))
-        return Chunk(**values)
+        return values
 
     def _json(self, text: str) -> list[Any]:
         try:
@@ -205,14 +212,17 @@ class Catalog:
     def sources(self) -> list[Source]:
         """Every source, in the order in which they were added."""
         rows = self._rows(f"SELECT {SOURCE_COLUMNS} FROM sources ORDER BY position")  # noqa: S608
-        return [Source(*row) for row in rows]
+        return [self._source(row) for row in rows]
 
     def source(self, path: str) -> Source:
         """Raises KeyError for an unknown path."""
         query = f"SELECT {SOURCE_COLUMNS} FROM sources WHERE path = ?"  # noqa: S608
         for row in self._rows(query, (path,)):
-            return Source(*row)
+            return self._source(row)
         raise KeyError(path)
+
+    def _source(self, row: tuple[Any, ...]) -> Source:
+        return Source(**self._with_tuples(Source, row, SOURCE_TUPLES))
 
     def mtimes(self) -> dict[str, int]:
         """For every source the time of its file when it was read, in nanoseconds."""

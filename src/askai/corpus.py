@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -55,9 +55,17 @@ class Corpus:
     described: dict[str, Description] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
     index: Path | None = None  # askai's own folder, which may be inside and is no document
+    passwords: Mapping[str, str] = field(default_factory=dict)  # by path, or a pattern of paths
 
     @classmethod
-    def open(cls, folder: Path, *, max_bytes: int, index: Path | None = None) -> "Corpus":
+    def open(
+        cls,
+        folder: Path,
+        *,
+        max_bytes: int,
+        index: Path | None = None,
+        passwords: Mapping[str, str] | None = None,
+    ) -> "Corpus":
         """Raises CorpusError when there is no such folder, or `sources.toml` has an error."""
         try:
             there = folder.exists()
@@ -71,7 +79,8 @@ class Corpus:
         if not folder.is_dir():
             raise CorpusError(f"{folder} is a file; expected a folder of documents.")
         exclude, described = _read_sources(folder / SOURCES)
-        return cls(folder, max_bytes, described, exclude, index and index.resolve())
+        inside = index and index.resolve()
+        return cls(folder, max_bytes, described, exclude, inside, passwords or {})
 
     def list(self) -> Listing:
         """Every file with its size and time, without opening any."""
@@ -144,16 +153,33 @@ class Corpus:
         if name is None:
             raise ReadError(f"no reader for {path}")
         data = read_bytes(self.folder / path)
-        return read_document(data, path, reader=name, described=self.described.get(path))
+        return read_document(
+            data,
+            path,
+            reader=name,
+            described=self.described.get(path),
+            password=self.password(path),
+        )
+
+    def password(self, path: str) -> str:
+        """The user's password for a file; "" for none."""
+        exact = self.passwords.get(path)
+        matching = (word for pattern, word in self.passwords.items() if fnmatch(path, pattern))
+        return exact if exact is not None else next(matching, "")
 
 
 def read_document(
-    data: bytes, path: str, *, reader: str, described: Description | None = None
+    data: bytes,
+    path: str,
+    *,
+    reader: str,
+    described: Description | None = None,
+    password: str = "",
 ) -> Document:
     """The document that a reader makes of these bytes; raises ReadError."""
     chosen: Reader = seams.load("reader", READERS, reader)()
-    reading = chosen.read(data)
     known = described or Description()
+    reading = chosen.read(data, password=password)
     source = Source(
         path=path,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -163,9 +189,11 @@ def read_document(
         encoding=reading.encoding,
         title=known.title or reading.title or None,
         publisher=known.publisher,
-        author=known.author,
-        published=known.published,
+        author=known.author or reading.author,
+        published=known.published or reading.published,
         language=known.language or reading.language,
+        url=reading.url,
+        pages=reading.pages,
     )
     return Document(source, reading.text, reading.marks)
 

@@ -38,6 +38,8 @@ class Source:
     author: str | None = None
     published: str | None = None  # ISO 8601, as precise as is known: "2026-01-08", "2025"
     language: str | None = None  # ISO 639-1, of the document as a whole
+    url: str | None = None
+    pages: tuple[float, ...] = ()  # how well the text of each page came out, 0..1; 0: no text
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import hashlib
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Settings:
     passages: int = 10  # printed by `search`, and given with an answer
     chunk_tokens: int = 256  # the most a passage holds, counted by tiktoken
     max_file_mb: float = 32.0  # a larger file is named and not read
+    # Of locked files, by path in the corpus or by a pattern of paths: [passwords] in askai.toml.
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.passages < 1:
@@ -40,6 +42,8 @@ class Settings:
             raise SettingsError(f"chunk_tokens is {self.chunk_tokens}; it must be 32 to 4096.")
         if not 0 < self.max_file_mb < math.inf:
             raise SettingsError(f"max_file_mb is {self.max_file_mb}; it must be more than 0.")
+        if not all(isinstance(word, str) for word in self.passwords.values()):
+            raise SettingsError("passwords must be strings in quotes, each after its file's path.")
 
     @property
     def corpus_dir(self) -> Path:
@@ -63,6 +67,11 @@ class Settings:
             return whole.parent / "index"
         name = f"{whole.name}-{hashlib.sha256(str(whole).encode()).hexdigest()[:8]}"
         return cache_dir() / "indexes" / name
+
+
+_TYPES: dict[str, type[Any]] = {
+    f.name: dict if f.name == "passwords" else type(f.default) for f in fields(Settings)
+}
 
 
 def load_settings(
@@ -90,13 +99,14 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    types: dict[str, type[Any]] = {f.name: type(f.default) for f in fields(Settings)}
     found: dict[str, Any] = {}
     for name, value in environment.items():
         if not name.startswith("ASKAI_") or name in _OTHER_VARIABLES:
             continue
         key = name.removeprefix("ASKAI_").lower()
-        kind = types.get(key, str)
+        kind = _TYPES.get(key, str)
+        if kind is dict:
+            raise SettingsError(f"{name} cannot be set; write {key} into {FILE}.")
         try:
             found[key] = kind(value)
         except ValueError:
@@ -105,13 +115,15 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _with(settings: Settings, values: Mapping[str, Any], *, where: str) -> Settings:
-    known = {field.name: type(field.default) for field in fields(Settings)}
     for key, value in values.items():
-        if key not in known:
+        if key not in _TYPES:
             raise SettingsError(
-                f"Unknown setting {key!r} in {where}. There are: {', '.join(known)}."
+                f"Unknown setting {key!r} in {where}. There are: {', '.join(_TYPES)}."
             )
-        number = known[key] is float and isinstance(value, int) and not isinstance(value, bool)
-        if not number and type(value) is not known[key]:
-            raise SettingsError(f"{key} in {where} is {value!r}; expected {known[key].__name__}.")
+        kind = _TYPES[key]
+        number = kind is float and isinstance(value, int) and not isinstance(value, bool)
+        if not number and type(value) is not kind:
+            expected = "a table" if kind is dict else kind.__name__
+            found = "" if key == "passwords" else f" is {value!r};"
+            raise SettingsError(f"{key} in {where}{found} expected {expected}.")
     return replace(settings, **values)

@@ -100,6 +100,12 @@ def verify(answer: dict[str, Any], *, corpus: Corpus, folders: tuple[Path, ...])
     )
 
 
+def _password(path: Path, corpus: Corpus) -> str:
+    inside = path.resolve()
+    top = corpus.folder.resolve()
+    return corpus.password(inside.relative_to(top).as_posix()) if inside.is_relative_to(top) else ""
+
+
 def _document(
     item: dict[str, Any], corpus: Corpus, folders: tuple[Path, ...]
 ) -> Document | ReadError:
@@ -108,7 +114,9 @@ def _document(
         return ReadError("no such file")
     reader, _, version = item["reader"].partition("/")
     try:
-        document = read_document(read_bytes(path), item["source"], reader=reader)
+        document = read_document(
+            read_bytes(path), item["source"], reader=reader, password=_password(path, corpus)
+        )
     except (ReadError, UsageError) as error:
         return ReadError(str(error))
     if document.source.version != version:

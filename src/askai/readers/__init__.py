@@ -28,6 +28,11 @@ class Reading:
     marks: tuple[Mark, ...]
     title: str | None = None
     language: str | None = None
+    author: str | None = None
+    published: str | None = None  # ISO 8601, as precise as is known
+    url: str | None = None  # where a web page says it lives
+    # Of a paged source, for each page how well its text came out, 0..1; 0: no text (a scan).
+    pages: tuple[float, ...] = ()
 
 
 class Reader(Protocol):
@@ -40,6 +45,9 @@ class Reader(Protocol):
     name: str
     version: str
 
-    def read(self, data: bytes) -> Reading:
-        """Raises ReadError saying what was found, when the bytes are not what it reads."""
+    def read(self, data: bytes, *, password: str = "") -> Reading:
+        """Raises ReadError saying what was found, when the bytes are not what it reads.
+
+        `password` is the user's for this file; readers of formats that have none take no notice.
+        """
         ...

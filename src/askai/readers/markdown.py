@@ -33,7 +33,7 @@ class MarkdownReader:
     name = "markdown"
     version = "1"
 
-    def read(self, data: bytes) -> Reading:
+    def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         text, encoding = decode(data)
         marks = finish(text, _blocks(text))
         spoken = parts(text, marks)

@@ -10,7 +10,7 @@ class TextReader:
     name = "text"
     version = "1"
 
-    def read(self, data: bytes) -> Reading:
+    def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         text, encoding = decode(data)
         return structured(text, encoding=encoding)
 
