@@ -10,7 +10,7 @@ WRONG_FILES = {
         b'modell = "hashing"',
         (
             "Unknown setting 'modell' in askai.toml. There are: corpus, index, model, store, "
-            "lexical, reranker, writer, passages, chunk_tokens, max_file_mb."
+            "lexical, reranker, writer, passages, chunk_tokens, max_file_mb, passwords."
         ),
     ),
     "unknown table": (b"[index]\npath = 1", "index in askai.toml is {'path': 1}; expected str."),
