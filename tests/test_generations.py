@@ -81,7 +81,7 @@ def build(index_dir, n=1, files=None):
             (building.path / name).parent.mkdir(exist_ok=True)
             (building.path / name).write_text(content)
         write_skipped(building.path, [Skipped("b.pdf", "no text")])
-        sources = [SourceState("a.txt", "0" * 64, 3, 4)]
+        sources = [SourceState("a.txt", "0" * 64, 3, 4, 5)]
         return building.commit(
             settings={"n": n, "pair": (1, 2)}, sources=sources, documents=1, chunks=2, skipped=1
         )
@@ -250,9 +250,9 @@ BAD_MANIFESTS = {
     "older": (
         {"format": 0, "files": ...},
         IndexMismatch,
-        r"has format 0, this askai \(\S+\) reads format 1: run `askai index --rebuild`\.",
+        r"has format 0, this askai \(\S+\) reads format 2: run `askai index --rebuild`\.",
     ),
-    "newer": ({"format": 99, "new": 1}, IndexMismatch, "has format 99, .* reads format 1"),
+    "newer": ({"format": 99, "new": 1}, IndexMismatch, "has format 99, .* reads format 2"),
     "lacks a key": ({"counts": ...}, IndexDamaged, r"lacks \['counts'\]"),
     "unknown key": ({"more": 1}, IndexDamaged, r"has unknown \['more'\]"),
     "wrong type": ({"created": 3}, IndexDamaged, "'created' of the manifest is not of type str"),

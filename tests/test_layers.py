@@ -16,7 +16,7 @@ LAYERS = (
     ("assemble", "output", "render", "report", "scoreboard"),
     ("bench_index",),
     ("answer", "baseline", "bench", "compare", "evaluate", "indexing", "verify"),
-    ("aliases", "answerability", "asked", "beir", "catalog", "centring", "changes", "chunking",
+    ("aliases", "answerability", "asked", "beir", "catalog", "centring", "changes", "chunking", "earlier",
      "alias_mining", "cite", "conflicts", "corpus", "evidence", "gate", "generations", "gold",
      "induced_lexicon", "judge", "refusals", "retrieve", "settings", "spans", "sub_questions",
      "writers"),

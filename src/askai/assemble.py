@@ -11,13 +11,14 @@ from askai.answerability import trained
 from askai.catalog import Catalog
 from askai.centring import centring_for
 from askai.corpus import ALIASES, Corpus
+from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
 from askai.embedders import Embedder
 from askai.embedders.models import resolve
 from askai.errors import IndexMismatch
 from askai.evidence import EvidenceFinder
 from askai.gate import Gate
 from askai.generations import Generation, Manifest, open_generation, read_skipped
-from askai.indexing import CATALOG, LEXICAL, UNITS, VECTORS, WORDS, Recipe
+from askai.indexing import Recipe
 from askai.induced_lexicon import VERSION as WORDS_VERSION
 from askai.induced_lexicon import InducedLexicon
 from askai.lexical import LEXICALS

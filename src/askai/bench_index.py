@@ -8,6 +8,7 @@ from typing import Any
 from askai import chunking
 from askai.beir import CORPUS, Bench, document, entries
 from askai.catalog import CatalogWriter
+from askai.earlier import CATALOG
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, StoredIndexError, UsageError
 from askai.files import cache_dir
@@ -20,7 +21,7 @@ from askai.generations import (
     write_skipped,
     writing,
 )
-from askai.indexing import CATALOG, IndexReport, Progress, Recipe, write_parts
+from askai.indexing import IndexReport, Progress, Recipe, write_parts
 from askai.readers.text import TextReader
 
 _BENCH = "beir"  # among the settings: what documents they are
@@ -64,7 +65,7 @@ def build_bench(
         embedder = RememberingEmbedder(recipe.embedder, beside / _EMBEDDED)
         remembering = replace(recipe, embedder=embedder)
         _catalogue(bench, building.path, remembering, progress)
-        count = write_parts(building.path, remembering, progress)
+        count, _ = write_parts(building.path, remembering, progress)
         return _report(_commit(bench, building, settings, count), start, built=True)
 
 
@@ -107,7 +108,7 @@ def _commit(bench: Bench, building: Building, settings: dict[str, Any], count: i
     write_skipped(building.path, ())
     return building.commit(
         settings=settings,
-        sources=[SourceState(CORPUS, bench.sha256, bench.bytes, bench.mtime_ns)],
+        sources=[SourceState(CORPUS, bench.sha256, bench.bytes, bench.mtime_ns, 0)],
         documents=bench.documents,
         chunks=count,
         skipped=0,

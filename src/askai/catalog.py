@@ -50,6 +50,11 @@ DISK_ERRORS = {
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
 }
+COPIED = {  # the columns of a table beside its position, in the order of the data
+    "sources": f"{SOURCE_COLUMNS}, mtime_ns",
+    "texts": "text, marks",
+    "chunks": f"{CHUNK_COLUMNS}, input_sha256",
+}
 BATCH = 500  # SQLite takes 999 parameters in a statement, or more
 
 
@@ -63,7 +68,7 @@ class CatalogWriter:
         """An empty catalogue at `path`, where no file may be."""
         self._path = path
         path.touch(exist_ok=False)
-        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database = sqlite3.connect(path.resolve().as_uri(), uri=True, isolation_level=None)
         try:
             with _as_os_errors(path):
                 self._database.executescript(SCHEMA)
@@ -85,6 +90,47 @@ class CatalogWriter:
             for chunk in chunks:
                 row = (None, *map(_to_column, astuple(chunk)), input_sha256(chunk))
                 self._insert("chunks", row, chunk.id)
+
+    def take_from(self, earlier: Path) -> None:
+        """Names the catalogue that `take` copies from; raises IndexDamaged when it is none."""
+        uri = f"{earlier.resolve().as_uri()}?mode=ro&immutable=1"
+        with _as_os_errors(self._path):
+            self._database.execute("COMMIT")  # none can be attached within a transaction
+            try:
+                self._database.execute("ATTACH ? AS earlier", (uri,))
+            except sqlite3.Error as error:
+                _damaged(earlier, error)
+            self._database.execute("BEGIN")
+
+    def take(self, path: str, mtime_ns: int) -> None:
+        """Adds a document after those before it, as the earlier catalogue has it.
+
+        Raises KeyError when that has none of this path, IndexDamaged when it cannot be read.
+        """
+        try:
+            with _as_os_errors(self._path):
+                found = self._database.execute(
+                    "SELECT position FROM earlier.sources WHERE path = ?", (path,)
+                ).fetchone()
+                if found is None:
+                    raise KeyError(path)
+                for table, columns in COPIED.items():
+                    self._copy(table, columns, found[0], path)
+                self._database.execute(
+                    "UPDATE main.sources SET mtime_ns = ? WHERE path = ?", (mtime_ns, path)
+                )
+        except sqlite3.DatabaseError as error:
+            _damaged(self._path, error)
+
+    def _copy(self, table: str, columns: str, position: int, path: str) -> None:
+        of = "path = ?" if table == "chunks" else "position = ?"
+        key = path if table == "chunks" else position
+        at = "(SELECT max(position) FROM main.sources)" if table == "texts" else "NULL"
+        self._database.execute(
+            f"INSERT INTO main.{table} SELECT {at}, {columns} FROM earlier.{table} WHERE {of} "  # noqa: S608
+            "ORDER BY position",
+            (key,),
+        )
 
     def _insert(self, table: str, row: tuple[Any, ...], key: str) -> int | None:
         marks = ", ".join("?" * len(row))

@@ -36,7 +36,7 @@ def changes_since(
         if state is None:
             if unread.get(file.path) != (file.bytes, file.ctime_ns):
                 added.append(file.path)
-        elif not _is_same(corpus, file, state):
+        elif not is_same(corpus, file, state):
             changed.append(file.path)
     described = manifest.settings.get("descriptions") != description_digest(corpus)
     return Changes(tuple(added), tuple(changed), tuple(sorted(known)), described)
@@ -47,10 +47,17 @@ def description_digest(corpus: Corpus) -> str:
     return _digest(corpus.folder / SOURCES)
 
 
-def _is_same(corpus: Corpus, file: CorpusFile, state: SourceState) -> bool:
+def is_same(corpus: Corpus, file: CorpusFile, state: SourceState) -> bool:
+    """Whether a file holds what was indexed: by its times, and by its content where one differs.
+
+    The time of change (ctime) is nobody's to set, so that a file put in place with the old time
+    and size (cp -p, rsync) is looked into all the same.
+    """
     if file.bytes != state.bytes:
         return False
-    return file.mtime_ns == state.mtime_ns or _digest(corpus.folder / file.path) == state.sha256
+    times = (file.mtime_ns, file.ctime_ns)
+    untouched = times == (state.mtime_ns, state.ctime_ns)
+    return untouched or _digest(corpus.folder / file.path) == state.sha256
 
 
 def _digest(path: Path) -> str:

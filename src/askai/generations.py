@@ -39,7 +39,7 @@ from askai.records import Skipped
 if sys.platform != "win32":
     import fcntl
 
-FORMAT: Final = 1  # raised whenever a generation written before could be misread
+FORMAT: Final = 2  # raised whenever a generation written before could be misread
 
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
@@ -59,6 +59,7 @@ class SourceState:
     sha256: str
     bytes: int
     mtime_ns: int
+    ctime_ns: int  # 0: not known, so that a look at its content decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +268,7 @@ def _manifest(value: Any) -> Manifest:
 TYPES: Final[dict[str, type]] = {
     "format": int, "generation": str, "created": str, "askai": str, "fingerprint": str,
     "settings": dict, "sources": list, "counts": dict, "files": dict,
-    "path": str, "sha256": str, "bytes": int, "mtime_ns": int,
+    "path": str, "sha256": str, "bytes": int, "mtime_ns": int, "ctime_ns": int,
     "documents": int, "chunks": int, "skipped": int,
 }  # fmt: skip
 

@@ -1,21 +1,35 @@
 """From a folder of documents to a generation of the index."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from askai import chunking, induced_lexicon, tokens
 from askai.catalog import Catalog, CatalogWriter
 from askai.centring import Centring
-from askai.changes import changes_since, description_digest
-from askai.corpus import Corpus, Listing
+from askai.changes import changes_since, description_digest, is_same
+from askai.corpus import Corpus, CorpusFile, Listing
+from askai.earlier import (
+    CATALOG,
+    LEXICAL,
+    UNITS,
+    VECTORS,
+    WORDS,
+    Earlier,
+    KnownVectors,
+    key,
+    open_earlier,
+)
 from askai.embedders import Embedder
+from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, ReadError, StoredIndexError
 from askai.generations import (
-    Building,
     Manifest,
     SourceState,
     open_generation,
@@ -26,15 +40,23 @@ from askai.generations import (
 )
 from askai.lexical import LexicalIndex
 from askai.readers import READERS
-from askai.records import Skipped
+from askai.records import Skipped, Source
 from askai.seams import load
 from askai.stores import Store
 from askai.units import unit_texts
 
-CATALOG, VECTORS, UNITS, LEXICAL = "catalog.sqlite", "vectors.faiss", "units.faiss", "lexical"
-WORDS = "words.npz"
+_JOURNAL = ".embedded"  # beside the generations: what an interrupted build has embedded
 _BATCH = 128  # passages embedded at a time
 
+# What is said of a setting that is another one than the index was made with.
+_REBUILDS = {
+    "embedder": "the model is another one: all is embedded anew",
+    "centring": "the model's means are others: all is embedded anew",
+    "store": "the store is another one: all is embedded anew",
+    "chunking": "passages are cut otherwise: all files are read again",
+    "readers": "readers are others: all files are read again",
+    "descriptions": "sources.toml has changed: all files are read again",
+}
 # Told (stage, done, of how many) as the work goes on; stages are "reading" and "embedding".
 Progress = Callable[[str, int, int], None]
 
@@ -84,6 +106,9 @@ class IndexReport:
     skipped: tuple[Skipped, ...]
     encodings: dict[str, str]  # by path, of the files that are not UTF-8
     seconds: float
+    read: int = 0  # documents that were read; the others were taken over
+    embedded: int = 0  # texts that were embedded; the vectors of the others were kept
+    pages_without_text: dict[str, tuple[int, ...]] = field(default_factory=dict)  # by path
 
 
 def build(
@@ -93,32 +118,53 @@ def build(
     *,
     rebuild: bool = False,
     progress: Progress = lambda *_: None,
+    announce: Callable[[tuple[str, ...]], None] = lambda _: None,
 ) -> IndexReport:
     """Builds a generation, unless the current one is of the same documents and settings.
 
-    Files that cannot be read are named in the report and left out. Raises CorpusError when there
-    is nothing to index, IndexLocked when another process is building.
+    What has not changed is taken over from the current one: documents, the vectors of all texts,
+    and what they were cut into. `announce` is told of what makes more than an update of it. What
+    an interrupted build has embedded is not embedded again. Files that cannot be read are named in
+    the report and left out. Raises CorpusError when there is nothing to index, IndexLocked when
+    another process is building.
     """
     start = perf_counter()
     settings = recipe.settings(corpus)
     listing = corpus.list()
     if not rebuild and (manifest := _unchanged(corpus, index_dir, settings, listing)):
-        skipped = tuple(read_skipped(index_dir / manifest.generation))
-        counts = manifest.counts
-        seconds = perf_counter() - start
-        return IndexReport(
-            generation=manifest.generation,
-            built=False,
-            documents=counts.documents,
-            chunks=counts.chunks,
-            skipped=skipped,
-            encodings=_encodings(index_dir / manifest.generation),
-            seconds=seconds,
-        )
+        folder = index_dir / manifest.generation
+        return _report(manifest, folder, read_skipped(folder), start, built=False)
     if not listing.files:
         raise CorpusError(_nothing(corpus, listing.skipped))
+    journal = RememberingEmbedder(recipe.embedder, index_dir / _JOURNAL)
     with writing(index_dir) as building:
-        return _build(corpus, building, recipe, settings, listing, progress, start)
+        with ExitStack() as stack:  # closed before the commit, which deletes what nobody reads
+            earlier = Earlier()
+            if not rebuild:
+                stores = recipe.store_class, recipe.lexical_class
+                earlier = stack.enter_context(open_earlier(index_dir, settings, *stores))
+                announce(reasons(earlier.manifest, settings))
+            parts = replace(recipe, embedder=journal)
+            made = _Making(corpus, building.path, parts, earlier, progress).make(listing)
+        manifest = building.commit(
+            settings=settings,
+            sources=made.states,
+            documents=len(made.states),
+            chunks=made.chunks,
+            skipped=len(made.skipped),
+        )
+        journal.forget()
+        report = _report(manifest, building.path, made.skipped, start, built=True)
+        return replace(report, read=made.read, embedded=made.embedded)
+
+
+def reasons(earlier: Manifest | None, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What makes a rebuild of an update: the settings that shaped the index and are others now."""
+    if earlier is None:
+        return ()
+    return tuple(
+        said for name, said in _REBUILDS.items() if earlier.settings.get(name) != settings.get(name)
+    )
 
 
 def _unchanged(
@@ -140,112 +186,169 @@ def _unchanged(
     return manifest if same_skips and there and not changes.count else None
 
 
-def _build(  # noqa: PLR0917  one call, in the order of the data's way
-    corpus: Corpus,
-    building: Building,
-    recipe: Recipe,
-    settings: dict[str, Any],
-    listing: Listing,
-    progress: Progress,
-    start: float,
-) -> IndexReport:
-    states, skipped = _catalogue(corpus, building.path, recipe, listing, progress)
-    skipped = sorted((*skipped, *listing.skipped), key=lambda skip: skip.path)
-    if not states:
-        raise CorpusError(_nothing(corpus, skipped))
-    count = write_parts(building.path, recipe, progress)
-    write_skipped(building.path, skipped)
-    manifest = building.commit(
-        settings=settings,
-        sources=states,
-        documents=len(states),
-        chunks=count,
-        skipped=len(skipped),
-    )
-    return IndexReport(
-        generation=manifest.generation,
-        built=True,
-        documents=len(states),
-        chunks=count,
-        skipped=tuple(skipped),
-        encodings=_encodings(building.path),
-        seconds=perf_counter() - start,
-    )
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A generation before its commit."""
+
+    states: list[SourceState]
+    skipped: list[Skipped]
+    chunks: int
+    read: int  # documents
+    embedded: int  # texts
 
 
-def _catalogue(
-    corpus: Corpus, folder: Path, recipe: Recipe, listing: Listing, progress: Progress
-) -> tuple[list[SourceState], list[Skipped]]:
-    """Reads and chunks each file, one at a time."""
-    states: list[SourceState] = []
-    skipped: list[Skipped] = []
-    with CatalogWriter(folder / CATALOG) as writer:
-        for done, file in enumerate(listing.files):
-            progress("reading", done, len(listing.files))
-            try:
-                document = corpus.read(file.path)
-            except ReadError as error:
-                skipped.append(Skipped(file.path, str(error), file.bytes, file.ctime_ns))
-                continue
-            chunks = chunking.chunk(document, budget=recipe.chunk_tokens)
-            writer.add_document(document, chunks, file.mtime_ns)
-            source = document.source
-            states.append(SourceState(source.path, source.sha256, source.bytes, file.mtime_ns))
-        progress("reading", len(listing.files), len(listing.files))
-    return states, skipped
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """A generation in the making."""
+
+    corpus: Corpus
+    folder: Path
+    recipe: Recipe
+    earlier: Earlier
+    progress: Progress
+
+    def make(self, listing: Listing) -> _Made:
+        states, failed, read = self._catalogue(listing)
+        skipped = sorted((*failed, *listing.skipped), key=lambda skip: skip.path)
+        if not states:
+            raise CorpusError(_nothing(self.corpus, skipped))
+        chunks, embedded = write_parts(self.folder, self.recipe, self.progress, self.earlier)
+        write_skipped(self.folder, skipped)
+        return _Made(states, skipped, chunks, read, embedded)
+
+    def _catalogue(self, listing: Listing) -> tuple[list[SourceState], list[Skipped], int]:
+        """Reads and chunks each file that is new or has changed; the others are taken over."""
+        states: list[SourceState] = []
+        skipped: list[Skipped] = []
+        read = 0
+        with CatalogWriter(self.folder / CATALOG) as writer:
+            if self.earlier.catalog:
+                writer.take_from(self.earlier.catalog)
+            for done, file in enumerate(listing.files):
+                self.progress("reading", done, len(listing.files))
+                state = self._state_before(file)
+                if state is not None:
+                    writer.take(file.path, file.mtime_ns)
+                    states.append(replace(state, mtime_ns=file.mtime_ns, ctime_ns=file.ctime_ns))
+                    continue
+                read += 1
+                try:
+                    document = self.corpus.read(file.path)
+                except ReadError as error:
+                    skipped.append(Skipped(file.path, str(error), file.bytes, file.ctime_ns))
+                    continue
+                chunks = chunking.chunk(document, budget=self.recipe.chunk_tokens)
+                writer.add_document(document, chunks, file.mtime_ns)
+                states.append(_state(document.source, file))
+            self.progress("reading", len(listing.files), len(listing.files))
+        return states, skipped, read
+
+    def _state_before(self, file: CorpusFile) -> SourceState | None:
+        state = self.earlier.states.get(file.path)
+        return state if state and is_same(self.corpus, file, state) else None
 
 
-def write_parts(folder: Path, recipe: Recipe, progress: Progress) -> int:
-    """Makes of the catalogue in `folder` what answers are found by; returns its passages' count."""
+def _state(source: Source, file: CorpusFile) -> SourceState:
+    return SourceState(source.path, source.sha256, source.bytes, file.mtime_ns, file.ctime_ns)
+
+
+def write_parts(
+    folder: Path, recipe: Recipe, progress: Progress, earlier: Earlier | None = None
+) -> tuple[int, int]:
+    """Makes of the catalogue in `folder` what answers are found by; returns the count of its
+    passages, and that of the texts that had to be embedded."""
+    known = earlier or Earlier()
     with Catalog.open(folder / CATALOG) as catalog:
-        _embed_all(catalog, folder, recipe, progress)
+        embedded = _embed_all(catalog, folder, recipe, known, progress)
         told = ((c.embedded_text, c.language) for c in catalog.all_chunks())
-        induced_lexicon.InducedLexicon.build(told, recipe.embedder).save(folder / WORDS)
+        induced_lexicon.InducedLexicon.build(told, recipe.embedder, known=known.words).save(
+            folder / WORDS
+        )
         recipe.lexical_class.build(
             folder / LEXICAL,
-            ((c.id, tokens.content_tokens(c.embedded_text)) for c in catalog.all_chunks()),
+            ((c.id, _tokens(c.embedded_text, known)) for c in catalog.all_chunks()),
         ).close()
-        return catalog.chunk_count()
+        return catalog.chunk_count(), embedded
 
 
-def _embed_all(catalog: Catalog, folder: Path, recipe: Recipe, progress: Progress) -> None:
-    """Vectors of the passages, and of the units that an answer is picked from."""
+def _tokens(text: str, earlier: Earlier) -> list[str]:
+    known = earlier.tokens_of(text)
+    return tokens.content_tokens(text) if known is None else known
+
+
+def _embed_all(
+    catalog: Catalog, folder: Path, recipe: Recipe, earlier: Earlier, progress: Progress
+) -> int:
+    """Vectors of the passages, and of the units that an answer is picked from; returns how many
+    texts had none."""
     units = sum(len(unit_texts(chunk)) for chunk in catalog.all_chunks())
-    total = catalog.chunk_count() + units
-    passages = ((c.id, c.embedded_text, c.language) for c in catalog.all_chunks())
-    done = _embed(passages, folder / VECTORS, recipe, lambda n: progress("embedding", n, total))
-    _embed(
-        ((id_, text, c.language) for c in catalog.all_chunks() for id_, text in unit_texts(c)),
-        folder / UNITS,
+    passages = catalog.chunk_count()
+    total = passages + units
+    texts = ((c.id, c.embedded_text, c.language) for c in catalog.all_chunks())
+    new = _embed(
+        texts,
+        recipe.store_class.create(folder / VECTORS, dim=recipe.embedder.dim),
         recipe,
-        lambda n: progress("embedding", done + n, total),
+        earlier.passages,
+        lambda n: progress("embedding", n, total),
+    )
+    texts = ((id_, text, c.language) for c in catalog.all_chunks() for id_, text in unit_texts(c))
+    return new + _embed(
+        texts,
+        recipe.store_class.create(folder / UNITS, dim=recipe.embedder.dim),
+        recipe,
+        earlier.units,
+        lambda n: progress("embedding", passages + n, total),
     )
 
 
 def _embed(
     texts: Iterator[tuple[str, str, str | None]],
-    path: Path,
+    store: Store,
     recipe: Recipe,
+    known: KnownVectors,
     tell: Callable[[int], None],
 ) -> int:
-    """Writes a store of vectors of (id, text, language), a batch at a time; returns how many."""
-    store = recipe.store_class.create(path, dim=recipe.embedder.dim)
-    done = 0
+    """Fills a store with the vectors of (id, text, language), a batch at a time, and writes it;
+    returns how many texts were embedded."""
+    done = new = 0
     tell(done)
     while batch := list(islice(texts, _BATCH)):
         ids, written, languages = zip(*batch, strict=True)
-        vectors = recipe.embedder.embed_passages(written)
-        store.add(list(ids), recipe.centring.passages(vectors, languages))
+        places = known.places(map(key, written, languages))
+        vectors = np.empty((len(batch), recipe.embedder.dim), dtype=np.float32)
+        kept = [i for i, place in enumerate(places) if place is not None]
+        rest = [i for i, place in enumerate(places) if place is None]
+        if kept:
+            vectors[kept] = known.vectors([place for place in places if place is not None])
+        if rest:
+            found = recipe.embedder.embed_passages([written[i] for i in rest])
+            vectors[rest] = recipe.centring.passages(found, [languages[i] for i in rest])
+        store.add(list(ids), vectors)
+        new += len(rest)
         done += len(batch)
         tell(done)
     store.flush()
     store.close()
-    return done
+    return new
 
 
-def _encodings(generation: Path) -> dict[str, str]:
-    with Catalog.open(generation / CATALOG) as catalog:
-        return {s.path: s.encoding for s in catalog.sources() if s.encoding != "utf-8"}
+def _report(
+    manifest: Manifest, folder: Path, skipped: Sequence[Skipped], start: float, *, built: bool
+) -> IndexReport:
+    with Catalog.open(folder / CATALOG) as catalog:
+        sources = catalog.sources()
+    empty = {s.path: tuple(n for n, q in enumerate(s.pages, 1) if not q) for s in sources}
+    return IndexReport(
+        generation=manifest.generation,
+        built=built,
+        documents=manifest.counts.documents,
+        chunks=manifest.counts.chunks,
+        skipped=tuple(skipped),
+        encodings={s.path: s.encoding for s in sources if s.encoding != "utf-8"},
+        seconds=perf_counter() - start,
+        pages_without_text={path: pages for path, pages in empty.items() if pages},
+    )
 
 
 def _nothing(corpus: Corpus, skipped: Sequence[Skipped]) -> str:

@@ -22,7 +22,7 @@ from askai.embedders import Embedder, Vector, Vectors, queries
 from askai.errors import IndexDamaged
 from askai.tokens import FUNCTION_WORDS, folded, is_han, stemmed
 
-VERSION = "2"
+VERSION = "3"
 _WORDS = 20_000  # the commonest of a corpus; vectors of so many take 15 MB
 _MEAN = 0.9  # share of what all words have in common that is taken off
 _LEAST = 0.5  # cosine of a translation
@@ -39,12 +39,19 @@ class InducedLexicon:
     vectors: Vectors
     mean: Vector  # what was taken off
     shares: Mapping[str, float]  # of the passages, by language (ISO 639-1)
+    # Empty where it was opened to answer: what an update need not embed again, float16.
+    words: tuple[str, ...] = ()
+    raw: NDArray[np.float16] | None = None
 
     @classmethod
     def build(
-        cls, passages: Iterable[tuple[str, str | None]], embedder: Embedder
+        cls,
+        passages: Iterable[tuple[str, str | None]],
+        embedder: Embedder,
+        *,
+        known: Mapping[str, NDArray[np.float16]] | None = None,
     ) -> "InducedLexicon":
-        """`passages` are (text, language)."""
+        """`passages` are (text, language); `known` are vectors as `known_words` gives them."""
         counts: Counter[str] = Counter()
         languages: Counter[str] = Counter()
         for text, language in passages:
@@ -53,11 +60,18 @@ class InducedLexicon:
         words = [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
         words = words[:_WORDS]
         # As questions: so, words of two languages are nearer to each other than as passages.
-        found = queries(words, embedder)
+        vectors = dict(known or {})
+        new = [word for word in words if word not in vectors]
+        if new:
+            vectors.update(zip(new, queries(new, embedder).astype(np.float16), strict=True))
+        raw = np.array([vectors[word] for word in words], dtype=np.float16)
+        raw = raw.reshape(len(words), embedder.dim)
+        found = raw.astype(np.float32)
         mean = _MEAN * found.sum(axis=0) / max(1, len(words))
         stems = tuple(stemmed(folded(word)) for word in words)
         shares = {code: count / languages.total() for code, count in sorted(languages.items())}
-        return cls(stems, _normalised(found - mean), mean.astype(np.float32), shares)
+        mean = mean.astype(np.float32)
+        return cls(stems, _normalised(found - mean), mean, shares, tuple(words), raw)
 
     @property
     def language(self) -> str:
@@ -90,6 +104,8 @@ class InducedLexicon:
                 mean=self.mean,
                 languages=np.array(list(self.shares), dtype=np.str_),
                 shares=np.array(list(self.shares.values()), dtype=np.float64),
+                words=np.array(self.words, dtype=np.str_),
+                raw=self.raw if self.raw is not None else np.empty((0, 0), dtype=np.float16),
             )
 
     def translates(self, language: str) -> bool:
@@ -105,6 +121,15 @@ class InducedLexicon:
             if cosines[i] >= _LEAST and len(found) < _MOST:
                 found.setdefault(self.stems[i])
         return tuple(found)
+
+
+def known_words(path: Path) -> dict[str, NDArray[np.float16]]:
+    """The vectors of the words in a file that `save` wrote; none where it cannot be read."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return dict(zip(stored["words"].tolist(), stored["raw"], strict=True))
+    except Exception:  # noqa: BLE001  of several kinds; then they are embedded again
+        return {}
 
 
 def latin_words(text: str) -> dict[str, str]:

@@ -103,6 +103,13 @@ class RememberingEmbedder:
                     row += 1
         return rows
 
+    def forget(self) -> None:
+        """Deletes what was written down, with this model or another one."""
+        stem = self.path.name.rpartition("-")[0]
+        for file in self.path.parent.glob(f"{stem}-*"):
+            file.unlink(missing_ok=True)
+        self._rows = None
+
     def _lock(self) -> FileLock:
         return FileLock(self.path.with_name(f"{self.path.name}.lock"))
 

@@ -38,6 +38,10 @@ class LexicalIndex(Protocol):
         """
         ...
 
+    def tokens_of(self, id_: str) -> list[str]:
+        """The tokens that a passage was given with, in order; raises KeyError."""
+        ...
+
     def idf(self, term: Term) -> float:
         """Inverse document frequency; a term in no passage has the idf of one in half a passage."""
         ...

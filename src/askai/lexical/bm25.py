@@ -5,7 +5,9 @@ idf(t) = ln(1 + (N − df + 0.5) / (df + 0.5)); a term given twice in the questi
 
 A folder of three arrays, a sparse matrix by columns: the postings of term number c are
 `passages.npy[s:e]` (row of the passage) and `scores.npy[s:e]` with s, e = `offsets.npy[c:c+2]`;
-`terms.json` lists the terms and the ids of the passages. Nothing is pickled. Answering adds up
+`terms.json` lists the terms and the ids of the passages. Two more arrays keep what was given, so
+that an update cuts into words only what is new: passage r is the terms numbered
+`tokens.npy[s:e]` with s, e = `ends.npy[r:r+2]`. Nothing is pickled. Answering adds up
 columns and needs NumPy only: importing bm25s (SciPy, and Numba and JAX where they are installed)
 would cost more than the question.
 """
@@ -15,6 +17,7 @@ import math
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +32,7 @@ K1 = 1.2
 B = 0.75
 
 ARRAYS = {"scores": np.float32, "passages": np.int32, "offsets": np.int64}
+GIVEN = {"tokens": np.int32, "ends": np.int64}
 
 
 class BM25Index:
@@ -40,6 +44,8 @@ class BM25Index:
         self._ids = ids
         self._row = {id_: row for row, id_ in enumerate(ids)}
         self._column = {term: column for column, term in enumerate(terms)}
+        self._terms = terms
+        self._tokens, self._ends = (arrays[name] for name in GIVEN)
         self._scores, self._passages, self._offsets = (arrays[name] for name in ARRAYS)
 
     @classmethod
@@ -54,9 +60,12 @@ class BM25Index:
         if len(set(ids)) != len(ids):
             raise ValueError("A passage id is given twice.")
         path.mkdir(parents=True, exist_ok=True)
-        for name, array in _weigh(rows, column).items():
+        ends = np.cumsum([0, *map(len, rows)])
+        given = {"tokens": np.fromiter(chain.from_iterable(rows), np.int32), "ends": ends}
+        kinds = ARRAYS | GIVEN
+        for name, array in (_weigh(rows, column) | given).items():
             content = BytesIO()
-            np.save(content, array.astype(ARRAYS[name]), allow_pickle=False)
+            np.save(content, array.astype(kinds[name]), allow_pickle=False)
             write_durably(path / f"{name}.npy", content.getbuffer())
         listing = {"k1": K1, "b": B, "ids": ids, "terms": list(column)}
         write_durably(path / "terms.json", json.dumps(listing, indent=0))
@@ -69,7 +78,8 @@ class BM25Index:
             ids, terms = listing["ids"], listing["terms"]
             # Not np.load, which takes a file that begins like a ZIP archive for one.
             arrays: dict[str, NDArray[Any]] = {
-                name: np.lib.format.open_memmap(path / f"{name}.npy", mode="r") for name in ARRAYS
+                name: np.lib.format.open_memmap(path / f"{name}.npy", mode="r")
+                for name in ARRAYS | GIVEN
             }
             _check(ids, terms, arrays)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -128,6 +138,11 @@ class BM25Index:
         frequencies = np.bincount(places, weights=shares / (1 - shares))
         return rows, self._idf(len(rows)) * frequencies / (1 + frequencies)
 
+    def tokens_of(self, id_: str) -> list[str]:
+        row = self._row[id_]
+        numbers = self._tokens[self._ends[row] : self._ends[row + 1]].tolist()
+        return [self._terms[number] for number in numbers]
+
     def idf(self, term: Term) -> float:
         """Natural logarithm; 0 only in an empty index."""
         columns = self._columns(term)
@@ -154,7 +169,9 @@ class BM25Index:
 
     def close(self) -> None:
         self._ids, self._row, self._column = [], {}, {}
+        self._terms = []
         self._scores, self._passages, self._offsets = (np.empty(0, t) for t in ARRAYS.values())
+        self._tokens, self._ends = (np.empty(0, t) for t in GIVEN.values())
 
 
 def _weigh(rows: list[list[int]], column: dict[str, int]) -> dict[str, NDArray[Any]]:
@@ -175,7 +192,7 @@ def _weigh(rows: list[list[int]], column: dict[str, int]) -> dict[str, NDArray[A
 
 def _check(ids: Any, terms: Any, arrays: dict[str, NDArray[Any]]) -> None:
     """Raises ValueError when the parts cannot belong together."""
-    for name, dtype in ARRAYS.items():
+    for name, dtype in (ARRAYS | GIVEN).items():
         if arrays[name].dtype != dtype or arrays[name].ndim != 1:
             raise ValueError(f"{name}.npy holds {arrays[name].dtype} of shape {arrays[name].shape}")
     for strings in (ids, terms):
@@ -187,6 +204,8 @@ def _check(ids: Any, terms: Any, arrays: dict[str, NDArray[Any]]) -> None:
     ends = [0, len(scores), len(passages)]
     if len(offsets) != len(terms) + 1 or [offsets[0], offsets[-1], offsets[-1]] != ends:
         raise ValueError(f"{len(terms)} terms, {len(offsets)} offsets, {len(scores)} postings")
+    if len(arrays["ends"]) != len(ids) + 1 or arrays["ends"][-1] != len(arrays["tokens"]):
+        raise ValueError(f"{len(ids)} passages, {len(arrays['ends'])} ends")
     if (np.diff(offsets) < 0).any():
         raise ValueError("offsets.npy does not ascend")
     if len(passages) and not 0 <= passages.min() <= passages.max() < len(ids):

@@ -33,6 +33,10 @@ class Store(Protocol):
         """Forgets these ids; an unknown one is ignored."""
         ...
 
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """The vectors of these ids, in their order, shape (n, dim); raises KeyError."""
+        ...
+
     def search(
         self, vector: Vector, k: int, *, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:

@@ -77,6 +77,10 @@ class ExactStore:
         self._ids = [self._ids[row] for row in kept]
         self._row = {id_: row for row, id_ in enumerate(self._ids)}
 
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        rows = [self._row[id_] for id_ in ids]
+        return np.ascontiguousarray(self._vectors[rows], dtype=np.float32)
+
     def search(
         self, vector: Vector, k: int, *, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:

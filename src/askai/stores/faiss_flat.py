@@ -81,6 +81,13 @@ class FaissFlatStore:
             copy.add(self._index.reconstruct_n(0, self._index.ntotal))
             self._index, self._mapped = copy, False
 
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        rows = np.array([self._row[id_] for id_ in ids], dtype=np.int64)
+        if not len(rows):
+            return np.empty((0, self._index.d), dtype=np.float32)
+        found: Vectors = self._index.reconstruct_batch(rows)
+        return found
+
     def search(
         self, vector: Vector, k: int, *, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:

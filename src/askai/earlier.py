@@ -1,0 +1,147 @@
+"""What an earlier generation of the index holds that need not be made again.
+
+A document whose bytes and reading are the same keeps its rows in the catalogue. A vector is kept
+for a text, not for an id: whatever id a text has now (its file was renamed, copied or swapped with
+another), its vector is the one that this text had, so that no passage can keep the vector of a
+text that it no longer holds. The same goes for the words that a text was cut into.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askai.catalog import Catalog
+from askai.embedders import Vectors
+from askai.errors import StoredIndexError
+from askai.generations import Manifest, SourceState, open_generation
+from askai.induced_lexicon import known_words
+from askai.lexical import LexicalIndex
+from askai.records import Chunk
+from askai.stores import Store
+from askai.units import unit_texts
+
+CATALOG, VECTORS, UNITS, LEXICAL = "catalog.sqlite", "vectors.faiss", "units.faiss", "lexical"
+WORDS = "words.npz"
+
+# Settings that shape what is read and cut, what is embedded, and what a text is cut into.
+_READING = ("readers", "chunking", "descriptions")
+_EMBEDDING = ("embedder", "centring", "store")
+_CUTTING = ("lexical", "tokens")
+_WORDS = ("embedder", "words")
+
+
+def key(text: str, language: str | None) -> bytes:
+    """What a vector is kept under: the SHA-256 of a text, and the language it was centred for."""
+    return sha256(f"{language or ''}\0{text}".encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVectors:
+    """The vectors of a store by the keys of their texts."""
+
+    store: Store | None = None
+    ids: Mapping[bytes, str] = field(default_factory=dict)
+
+    def places(self, keys: Iterable[bytes]) -> list[str | None]:
+        """For each key the id in the store whose text it was, or None."""
+        return [self.ids.get(key) for key in keys]
+
+    def vectors(self, places: Sequence[str]) -> Vectors:
+        """The vectors of such ids, shape (n, dim)."""
+        if self.store is None:
+            raise KeyError(places)
+        return self.store.vectors(places)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """Parts of the current generation that the next one can take over; empty: none."""
+
+    manifest: Manifest | None = None
+    catalog: Path | None = None  # whose documents are read as they would be now
+    states: Mapping[str, SourceState] = field(default_factory=dict)  # of them, by path
+    passages: KnownVectors = field(default_factory=KnownVectors)
+    units: KnownVectors = field(default_factory=KnownVectors)
+    words: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
+    lexical: LexicalIndex | None = None
+    cut: Mapping[bytes, str] = field(default_factory=dict)  # id in `lexical` by key of its text
+
+    def tokens_of(self, text: str) -> list[str] | None:
+        """What a passage of this embedded text was cut into; None: it is new."""
+        id_ = self.cut.get(key(text, None)) if self.lexical is not None else None
+        return None if id_ is None or self.lexical is None else self.lexical.tokens_of(id_)
+
+
+@contextmanager
+def open_earlier(
+    index_dir: Path,
+    settings: Mapping[str, Any],
+    store_class: type[Store],
+    lexical_class: type[LexicalIndex],
+) -> Iterator[Earlier]:
+    """What the current generation holds that is still good by these settings.
+
+    A generation that is damaged in any part gives nothing: what is built from it would be too.
+    """
+    with ExitStack() as stack:
+        try:
+            generation = stack.enter_context(open_generation(index_dir))
+            found = _opened(
+                stack, generation.path, generation.manifest, settings, store_class, lexical_class
+            )
+        except StoredIndexError:
+            found = Earlier()
+        yield found
+
+
+def _opened(  # noqa: PLR0917  one call
+    stack: ExitStack,
+    folder: Path,
+    manifest: Manifest,
+    settings: Mapping[str, Any],
+    store_class: type[Store],
+    lexical_class: type[LexicalIndex],
+) -> Earlier:
+    def same(names: Sequence[str]) -> bool:
+        return all(manifest.settings.get(name) == settings.get(name) for name in names)
+
+    catalog = stack.enter_context(Catalog.open(folder / CATALOG))
+    passages = units = KnownVectors()
+    lexical, cut = None, {}
+    if same(_EMBEDDING):
+        stores = [store_class.open(folder / name) for name in (VECTORS, UNITS)]
+        for store in stores:
+            stack.callback(store.close)
+        passages, units = (
+            KnownVectors(store, ids)
+            for store, ids in zip(stores, _keys(catalog.all_chunks()), strict=True)
+        )
+    if same(_CUTTING):
+        lexical = lexical_class.open(folder / LEXICAL)
+        stack.callback(lexical.close)
+        cut = {key(chunk.embedded_text, None): chunk.id for chunk in catalog.all_chunks()}
+    return Earlier(
+        manifest=manifest,
+        catalog=folder / CATALOG if same(_READING) else None,
+        states={state.path: state for state in manifest.sources} if same(_READING) else {},
+        passages=passages,
+        units=units,
+        words=known_words(folder / WORDS) if same(_WORDS) else {},
+        lexical=lexical,
+        cut=cut,
+    )
+
+
+def _keys(chunks: Iterable[Chunk]) -> tuple[dict[bytes, str], dict[bytes, str]]:
+    passages: dict[bytes, str] = {}
+    units: dict[bytes, str] = {}
+    for chunk in chunks:
+        passages[key(chunk.embedded_text, chunk.language)] = chunk.id
+        units.update((key(text, chunk.language), id_) for id_, text in unit_texts(chunk))
+    return passages, units
