@@ -153,7 +153,9 @@ def check_failure(ran: Ran, *, says: str, code: int = 1) -> str:
     assert "Traceback" not in ran.err, ran.err
     assert (ran.code, ran.out) == (code, ""), ran
     *before, last = ran.err.splitlines()
-    assert all(re.match("Reading |Embedding |No index in ", line) for line in before), ran.err
+    assert all(re.match("Reading |Embedding |Words |No index in ", line) for line in before), (
+        ran.err
+    )
     assert last.startswith("askai: ")
     assert says in last
     return last

@@ -49,7 +49,7 @@ COMMANDS = ["index", "ask", "search", "show", "verify", "eval", "status", "model
 def test_the_console_script_answers(desk):
     ran = desk.command("ask", QUESTION)
     assert (ran.code, ran.out.splitlines()[0]) == (0, f"{ANSWER} [1]")
-    says = ["No index in index yet: indexing corpus.", "Reading 2 …", "Embedding 4 …"]
+    says = ["No index in index yet: indexing corpus.", "Reading 2 …", "Embedding 4 …", "Words 10 …"]
     assert ran.err.splitlines() == says
 
 
@@ -110,9 +110,9 @@ def test_json_is_one_document_on_stdout(indexed, command):
     assert told.code == ran.code
     assert not told.out.startswith("{")
     warns = command[0] in {"ask", "search"}
-    says = "1 file has changed since the index was made; run `askai index`.\n"
+    says = "1 file has changed since the index was made; run `askai index`, or ask with --fresh.\n"
     assert ran.err == (says if warns else ran.err)
-    assert all(line.endswith(("…", "`.")) for line in ran.err.splitlines())
+    assert all(line.endswith(("…", "`.", "--fresh.")) for line in ran.err.splitlines())
 
 
 @pytest.mark.parametrize(

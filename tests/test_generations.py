@@ -42,7 +42,7 @@ BUILDER = """
 import os, signal, sys, time
 from pathlib import Path
 from askai.catalog import CatalogWriter
-from askai.generations import SourceState, read_manifest, writing
+from askai.generations import Counts, SourceState, read_manifest, writing
 from askai.records import Chunk, Document, Source
 
 def build(index_dir, n, pause=lambda: None):
@@ -55,7 +55,7 @@ def build(index_dir, n, pause=lambda: None):
         (building.path / "lexical").mkdir()
         (building.path / "lexical" / "n").write_text(str(n))
         pause()
-        building.commit(settings={"n": n}, sources=[], documents=1, chunks=1, skipped=0)
+        building.commit(settings={"n": n}, sources=[], counts=Counts(1, 1, 0, 1))
 
 index_dir = Path(sys.argv[1])
 """
@@ -83,7 +83,7 @@ def build(index_dir, n=1, files=None):
         write_skipped(building.path, [Skipped("b.pdf", "no text")])
         sources = [SourceState("a.txt", "0" * 64, 3, 4, 5)]
         return building.commit(
-            settings={"n": n, "pair": (1, 2)}, sources=sources, documents=1, chunks=2, skipped=1
+            settings={"n": n, "pair": (1, 2)}, sources=sources, counts=Counts(1, 2, 1, 3)
         )
 
 
@@ -115,7 +115,7 @@ def test_a_commit_is_what_opens(tmp_path):
         assert sorted(manifest.files) == ["lexical/terms", "skipped.json", "vectors"]
         assert manifest.files["vectors"].bytes == 1000
         assert manifest.settings == {"n": 1, "pair": [1, 2]}
-        assert manifest.counts == Counts(documents=1, chunks=2, skipped=1)
+        assert manifest.counts == Counts(documents=1, chunks=2, skipped=1, texts=3)
         assert read_skipped(generation.path) == [Skipped("b.pdf", "no text")]
     assert leftovers(tmp_path / "index") == []
 
@@ -130,7 +130,7 @@ def test_a_block_without_a_commit_leaves_nothing(tmp_path):
 
 def test_a_generation_is_committed_once(tmp_path):
     with writing(tmp_path) as building:
-        nothing = {"settings": {}, "sources": [], "documents": 0, "chunks": 0, "skipped": 0}
+        nothing = {"settings": {}, "sources": [], "counts": Counts(0, 0, 0, 0)}
         manifest = building.commit(**nothing)
         with pytest.raises(ValueError, match="committed already"):
             building.commit(**nothing)
@@ -187,7 +187,8 @@ manifests = st.builds(
     ),
     generation=texts, created=texts, askai=texts, settings=json_values,
     sources=st.lists(st.builds(SourceState, texts, texts, numbers, numbers)).map(tuple),
-    counts=st.builds(Counts, numbers, numbers, numbers),
+    counts=st.builds(Counts, numbers, numbers, numbers, numbers),
+    pace=st.floats(0, 1e6),
     files=st.dictionaries(names, st.builds(FileState, texts, numbers, numbers), max_size=3),
 )  # fmt: skip
 
@@ -257,7 +258,7 @@ BAD_MANIFESTS = {
     "unknown key": ({"more": 1}, IndexDamaged, r"has unknown \['more'\]"),
     "wrong type": ({"created": 3}, IndexDamaged, "'created' of the manifest is not of type str"),
     "true is no number": (
-        {"counts": {"documents": True, "chunks": 1, "skipped": 1}},
+        {"counts": {"documents": True, "chunks": 1, "skipped": 1, "texts": 1}},
         IndexDamaged,
         "'documents' of counts is not of type int",
     ),

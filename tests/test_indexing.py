@@ -40,8 +40,15 @@ def test_the_first_index_says_what_it_did(desk):
     ran = desk.run("index")
     assert ran.code == 0
     assert ran.out.startswith("Indexed 2 documents of corpus as 2 passages in ")
-    assert ran.out.endswith(f" s: index/{desk.generation.name}\n")
-    assert ran.err == "Reading 2 …\nEmbedding 4 …\n"
+    head, *table = ran.out.splitlines()
+    assert head.endswith(f" s: index/{desk.generation.name}")
+    assert table == [
+        "Read 2 files, embedded 4 texts.",
+        "format    files  passages  pages  without text",
+        "markdown      1         1      –             –",
+        "text          1         1      –             –",
+    ]
+    assert ran.err == "Reading 2 …\nEmbedding 4 …\nWords 10 …\n"
     assert leftovers(desk) == []
 
 
@@ -123,7 +130,9 @@ def test_an_edit_is_said_asked_about_and_indexed(indexed, edit, changes, warns):
     nothing = {"added": [], "changed": [], "removed": [], "descriptions": False}
     assert (found["up_to_date"], found["changes"]) == (False, nothing | changes)
     asked = indexed.run("ask", QUESTION)
-    assert asked.err == f"{warns} since the index was made; run `askai index`.\n"
+    assert (
+        asked.err == f"{warns} since the index was made; run `askai index`, or ask with --fresh.\n"
+    )
     assert asked.out.startswith(ANSWER)  # from the index as it is
     updated = indexed.run("index", "--json").json
     assert updated["built"]
@@ -309,7 +318,10 @@ def test_no_right_to_write_keeps_the_index_readable(indexed, powerless):
     )
     check_failure(ran, says=says)
     assert asked.out.startswith(ANSWER)
-    assert asked.err == "1 file has changed since the index was made; run `askai index`.\n"
+    assert (
+        asked.err
+        == "1 file has changed since the index was made; run `askai index`, or ask with --fresh.\n"
+    )
 
 
 def test_an_index_that_is_a_file(desk):
@@ -502,3 +514,71 @@ def test_a_rebuild_between_two_looks_is_not_seen(indexed):
     rebuild = f"subprocess.run([{str(SCRIPT)!r}, 'index', '--rebuild'], capture_output=True)"
     ran = indexed.hooked("open|skipped.json", rebuild, "status")
     assert (ran.code, ran.err) == (0, "")
+
+
+# --- fresh, files, watch ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["ask", "search"])
+def test_a_fresh_question_brings_the_index_up_to_date_first(indexed, command):
+    indexed.write("b.md", "# Suzhou\n\nSuzhou has the best gardens.\n")
+    ran = indexed.run(command, "Has Suzhou the best gardens?", "--fresh")
+    assert (ran.code, "Suzhou has the best gardens." in ran.out) == (0, True)
+    assert "changed since" not in ran.err
+    assert indexed.run("status", "--json").json["up_to_date"]
+    again = indexed.run(command, "Has Suzhou the best gardens?", "--fresh")
+    assert (again.out, again.err) == (ran.out, "")
+
+
+def test_every_file_is_listed_with_what_the_index_has_of_it(indexed):
+    indexed.write("new.txt", "Suzhou has gardens.\n")
+    indexed.write("picture.png", b"\x89PNG")
+    indexed.run("index")
+    (indexed.corpus / "a.txt").unlink()
+    indexed.write("b.md", "# Suzhou\n")
+    indexed.write("z.txt", "Jinan has springs.\n")
+    listed = indexed.run("status", "--files").out.splitlines()
+    table = listed[next(i for i, line in enumerate(listed) if line.startswith("file ")) :]
+    assert [line.split()[0] for line in table[1:]] == [
+        "a.txt", "b.md", "new.txt", "picture.png", "z.txt",
+    ]  # fmt: skip
+    files = {
+        file["path"]: file for file in indexed.run("status", "--files", "--json").json["files"]
+    }
+    assert {path: file["state"] for path, file in files.items()} == {
+        "a.txt": "removed",
+        "b.md": "changed",
+        "new.txt": "indexed",
+        "picture.png": files["picture.png"]["state"],
+        "z.txt": "added",
+    }
+    assert files["picture.png"]["state"].startswith("not read: no reader for .png")
+    assert (files["new.txt"]["reader"], files["new.txt"]["passages"]) == ("text/1", 1)
+    assert indexed.run("status", "--json").json["files"] is None
+
+
+def test_the_folder_is_followed_until_ctrl_c(indexed):
+    with indexed.start(SCRIPT, "index", "--watch") as process:
+        seen = []
+
+        def line(stream, words):
+            end = time.monotonic() + 30
+            while time.monotonic() < end:
+                seen.append(stream.readline())
+                if words in seen[-1]:
+                    return
+            pytest.fail(f"no {words!r} in {seen}")
+
+        line(process.stdout, "Up to date: 2 documents")
+        line(process.stderr, "Following corpus; Ctrl-C ends it.")
+        time.sleep(0.5)  # until the folder is really followed
+        indexed.write("c.txt", "Suzhou has the best gardens.\n")
+        line(process.stdout, "Indexed 3 documents")
+        line(process.stdout, "Read 1 file, embedded ")
+        (indexed.corpus / "c.txt").unlink()
+        (indexed.corpus / "b.md").rename(indexed.corpus / "d.md")
+        line(process.stdout, "Indexed 2 documents")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in err + out) == (130, False)
+    indexed.answers()

@@ -97,7 +97,8 @@ MANIFEST = Manifest(
     fingerprint=SHA,
     settings={"embedder": {"name": "hashing", "fingerprint": "hashing/1/512"}},
     sources=(),
-    counts=Counts(documents=2, chunks=2, skipped=1),
+    counts=Counts(documents=2, chunks=2, skipped=1, texts=4),
+    pace=0.0,
     files={},
 )
 TIMINGS = {

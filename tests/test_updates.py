@@ -250,8 +250,8 @@ def test_another_store_embeds_anew(folder, index):
 
 def test_what_makes_a_rebuild_is_announced(folder, index):
     said = []
-    build(corpus(folder), index, recipe(chunk_tokens=32), announce=said.append)
-    assert said == [("passages are cut otherwise: all files are read again",)]
+    build(corpus(folder), index, recipe(chunk_tokens=32), announce=lambda *told: said.append(told))
+    assert said == [(("passages are cut otherwise: all files are read again",), 0.0)]
 
 
 def test_an_interrupted_build_is_taken_up_where_it_was(folder, tmp_path, monkeypatch):

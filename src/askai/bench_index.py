@@ -14,6 +14,7 @@ from askai.errors import CorpusError, StoredIndexError, UsageError
 from askai.files import cache_dir
 from askai.generations import (
     Building,
+    Counts,
     Manifest,
     SourceState,
     open_generation,
@@ -21,7 +22,7 @@ from askai.generations import (
     write_skipped,
     writing,
 )
-from askai.indexing import IndexReport, Progress, Recipe, write_parts
+from askai.indexing import IndexReport, Parts, Progress, Recipe, write_parts
 from askai.readers.text import TextReader
 
 _BENCH = "beir"  # among the settings: what documents they are
@@ -65,8 +66,8 @@ def build_bench(
         embedder = RememberingEmbedder(recipe.embedder, beside / _EMBEDDED)
         remembering = replace(recipe, embedder=embedder)
         _catalogue(bench, building.path, remembering, progress)
-        count, _ = write_parts(building.path, remembering, progress)
-        return _report(_commit(bench, building, settings, count), start, built=True)
+        parts = write_parts(building.path, remembering, progress)
+        return _report(_commit(bench, building, settings, parts), start, built=True)
 
 
 def _settings(bench: Bench, recipe: Recipe) -> dict[str, Any]:
@@ -104,14 +105,12 @@ def _catalogue(bench: Bench, folder: Path, recipe: Recipe, progress: Progress) -
         raise CorpusError(f"{bench.folder / CORPUS} has {bench.documents} documents without text.")
 
 
-def _commit(bench: Bench, building: Building, settings: dict[str, Any], count: int) -> Manifest:
+def _commit(bench: Bench, building: Building, settings: dict[str, Any], parts: Parts) -> Manifest:
     write_skipped(building.path, ())
     return building.commit(
         settings=settings,
         sources=[SourceState(CORPUS, bench.sha256, bench.bytes, bench.mtime_ns, 0)],
-        documents=bench.documents,
-        chunks=count,
-        skipped=0,
+        counts=Counts(documents=bench.documents, chunks=parts.chunks, skipped=0, texts=parts.texts),
     )
 
 

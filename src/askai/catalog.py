@@ -282,6 +282,10 @@ class Catalog:
         ((count,),) = self._rows("SELECT count(*) FROM chunks")
         return int(count)
 
+    def chunk_counts(self) -> dict[str, int]:
+        """How many chunks each document has that has any, by path."""
+        return dict(self._rows("SELECT path, count(*) FROM chunks GROUP BY path ORDER BY path"))
+
     def close(self) -> None:
         with self._lock:
             self._database.close()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from askai.catalog import Catalog
 from askai.corpus import SOURCES, Corpus, CorpusFile, Listing
 from askai.generations import Manifest, SourceState
 from askai.records import Skipped
@@ -22,6 +23,46 @@ class Changes:
     @property
     def count(self) -> int:
         return len(self.added) + len(self.changed) + len(self.removed) + self.descriptions
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """A file of the corpus, and what the index has of it."""
+
+    path: str
+    state: str  # "indexed", "changed", "added", "removed", or why it is not read
+    reader: str | None = None  # with its version; None: it was not read
+    passages: int = 0
+    pages: int = 0
+    pages_without_text: tuple[int, ...] = ()
+    bytes: int = 0
+    title: str | None = None
+
+
+def file_statuses(
+    catalog: Catalog, changes: Changes, skipped: Sequence[Skipped]
+) -> list[FileStatus]:
+    """Every file that is in the index, in the folder or left out, ordered by path."""
+    states = dict.fromkeys(changes.changed, "changed") | dict.fromkeys(changes.removed, "removed")
+    passages = catalog.chunk_counts()
+    found = [
+        FileStatus(
+            path=source.path,
+            state=states.get(source.path, "indexed"),
+            reader=f"{source.reader}/{source.version}",
+            passages=passages.get(source.path, 0),
+            pages=len(source.pages),
+            pages_without_text=tuple(n for n, q in enumerate(source.pages, 1) if not q),
+            bytes=source.bytes,
+            title=source.title,
+        )
+        for source in catalog.sources()
+    ]
+    found += [FileStatus(path, "added") for path in changes.added]
+    known = {status.path for status in found}
+    left = (skip for skip in skipped if skip.path not in known)
+    found += [FileStatus(s.path, f"not read: {s.reason}", bytes=s.bytes) for s in left]
+    return sorted(found, key=lambda status: status.path)
 
 
 def changes_since(

@@ -31,7 +31,7 @@ WORDS = "words.npz"
 
 # Settings that shape what is read and cut, what is embedded, and what a text is cut into.
 _READING = ("readers", "chunking", "descriptions")
-_EMBEDDING = ("embedder", "centring", "store")
+EMBEDDING = ("embedder", "centring", "store")
 _CUTTING = ("lexical", "tokens")
 _WORDS = ("embedder", "words")
 
@@ -114,7 +114,7 @@ def _opened(  # noqa: PLR0917  one call
     catalog = stack.enter_context(Catalog.open(folder / CATALOG))
     passages = units = KnownVectors()
     lexical, cut = None, {}
-    if same(_EMBEDDING):
+    if same(EMBEDDING):
         stores = [store_class.open(folder / name) for name in (VECTORS, UNITS)]
         for store in stores:
             stack.callback(store.close)

@@ -76,6 +76,7 @@ class Counts:
     documents: int
     chunks: int
     skipped: int
+    texts: int  # that have a vector: passages and their units
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Manifest:
     settings: dict[str, Any]  # all that shapes the index, as JSON
     sources: tuple[SourceState, ...]
     counts: Counts
+    pace: float  # seconds to embed a text, by the last build that embedded many; 0: not known
     files: dict[str, FileState]  # by name relative to the generation, with forward slashes
 
 
@@ -269,7 +271,7 @@ TYPES: Final[dict[str, type]] = {
     "format": int, "generation": str, "created": str, "askai": str, "fingerprint": str,
     "settings": dict, "sources": list, "counts": dict, "files": dict,
     "path": str, "sha256": str, "bytes": int, "mtime_ns": int, "ctime_ns": int,
-    "documents": int, "chunks": int, "skipped": int,
+    "documents": int, "chunks": int, "skipped": int, "texts": int, "pace": float,
 }  # fmt: skip
 
 
@@ -310,9 +312,8 @@ class Building:
         *,
         settings: Mapping[str, Any],
         sources: Iterable[SourceState],
-        documents: int,
-        chunks: int,
-        skipped: int,
+        counts: Counts,
+        pace: float = 0.0,
     ) -> Manifest:
         """Makes this generation the current one and deletes the old ones that nobody reads.
 
@@ -330,7 +331,8 @@ class Building:
             fingerprint=settings_fingerprint(as_json),
             settings=as_json,
             sources=tuple(sources),
-            counts=Counts(documents=documents, chunks=chunks, skipped=skipped),
+            counts=counts,
+            pace=pace,
             files={
                 file.relative_to(self.path).as_posix(): _state(file)
                 for file in sorted(self.path.rglob("*"))

@@ -1,8 +1,10 @@
 """From a folder of documents to a generation of the index."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -17,6 +19,7 @@ from askai.changes import changes_since, description_digest, is_same
 from askai.corpus import Corpus, CorpusFile, Listing
 from askai.earlier import (
     CATALOG,
+    EMBEDDING,
     LEXICAL,
     UNITS,
     VECTORS,
@@ -26,10 +29,11 @@ from askai.earlier import (
     key,
     open_earlier,
 )
-from askai.embedders import Embedder
+from askai.embedders import Embedder, Vectors
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, ReadError, StoredIndexError
 from askai.generations import (
+    Counts,
     Manifest,
     SourceState,
     open_generation,
@@ -47,6 +51,7 @@ from askai.units import unit_texts
 
 _JOURNAL = ".embedded"  # beside the generations: what an interrupted build has embedded
 _BATCH = 128  # passages embedded at a time
+_MANY = 100  # texts embedded that tell the pace
 
 # What is said of a setting that is another one than the index was made with.
 _REBUILDS = {
@@ -57,7 +62,8 @@ _REBUILDS = {
     "readers": "readers are others: all files are read again",
     "descriptions": "sources.toml has changed: all files are read again",
 }
-# Told (stage, done, of how many) as the work goes on; stages are "reading" and "embedding".
+# Told (stage, done, of how many) as the work goes on; stages are "reading",
+# "embedding" and "words".
 Progress = Callable[[str, int, int], None]
 
 
@@ -79,6 +85,7 @@ class Recipe:
             **self.parts,
             "readers": {name: load("reader", READERS, name).version for name in sorted(READERS)},
             "descriptions": description_digest(corpus),
+            "passwords": _mark(corpus.passwords),
         }
 
     @property
@@ -96,6 +103,17 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class FormatCount:
+    """What the index holds of one format."""
+
+    reader: str
+    documents: int
+    passages: int
+    pages: int  # 0: the format has none
+    pages_without_text: int
+
+
+@dataclass(frozen=True, slots=True)
 class IndexReport:
     """What `build` did."""
 
@@ -108,6 +126,7 @@ class IndexReport:
     seconds: float
     read: int = 0  # documents that were read; the others were taken over
     embedded: int = 0  # texts that were embedded; the vectors of the others were kept
+    formats: tuple[FormatCount, ...] = ()
     pages_without_text: dict[str, tuple[int, ...]] = field(default_factory=dict)  # by path
 
 
@@ -118,15 +137,15 @@ def build(
     *,
     rebuild: bool = False,
     progress: Progress = lambda *_: None,
-    announce: Callable[[tuple[str, ...]], None] = lambda _: None,
+    announce: Callable[[tuple[str, ...], float], None] = lambda *_: None,
 ) -> IndexReport:
     """Builds a generation, unless the current one is of the same documents and settings.
 
     What has not changed is taken over from the current one: documents, the vectors of all texts,
-    and what they were cut into. `announce` is told of what makes more than an update of it. What
-    an interrupted build has embedded is not embedded again. Files that cannot be read are named in
-    the report and left out. Raises CorpusError when there is nothing to index, IndexLocked when
-    another process is building.
+    and what they were cut into. `announce` is told what makes more than an update of it, and the
+    seconds that embedding will take, 0 where they are not known. What an interrupted build has
+    embedded is not embedded again. Files that cannot be read are named in the report and left out.
+    Raises CorpusError when there is nothing to index, IndexLocked when another process is building.
     """
     start = perf_counter()
     settings = recipe.settings(corpus)
@@ -143,28 +162,33 @@ def build(
             if not rebuild:
                 stores = recipe.store_class, recipe.lexical_class
                 earlier = stack.enter_context(open_earlier(index_dir, settings, *stores))
-                announce(reasons(earlier.manifest, settings))
+                if earlier.manifest:
+                    announce(*_why_anew(earlier.manifest, settings))
             parts = replace(recipe, embedder=journal)
             made = _Making(corpus, building.path, parts, earlier, progress).make(listing)
         manifest = building.commit(
             settings=settings,
             sources=made.states,
-            documents=len(made.states),
-            chunks=made.chunks,
-            skipped=len(made.skipped),
+            counts=Counts(
+                documents=len(made.states),
+                chunks=made.parts.chunks,
+                skipped=len(made.skipped),
+                texts=made.parts.texts,
+            ),
+            pace=made.parts.pace or (earlier.manifest.pace if earlier.manifest else 0.0),
         )
         journal.forget()
         report = _report(manifest, building.path, made.skipped, start, built=True)
-        return replace(report, read=made.read, embedded=made.embedded)
+        return replace(report, read=made.read, embedded=made.parts.embedded)
 
 
-def reasons(earlier: Manifest | None, settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """What makes a rebuild of an update: the settings that shaped the index and are others now."""
-    if earlier is None:
-        return ()
-    return tuple(
-        said for name, said in _REBUILDS.items() if earlier.settings.get(name) != settings.get(name)
-    )
+def _why_anew(earlier: Manifest, settings: Mapping[str, Any]) -> tuple[tuple[str, ...], float]:
+    """What makes a rebuild of an update, and the seconds that its embedding will take by the pace
+    of the last one; 0 where nothing is embedded anew, or the pace is not known."""
+    changed = [name for name in _REBUILDS if earlier.settings.get(name) != settings.get(name)]
+    anew = any(name in EMBEDDING for name in changed)
+    seconds = earlier.pace * earlier.counts.texts if anew else 0.0
+    return tuple(_REBUILDS[name] for name in changed), seconds
 
 
 def _unchanged(
@@ -192,9 +216,8 @@ class _Made:
 
     states: list[SourceState]
     skipped: list[Skipped]
-    chunks: int
     read: int  # documents
-    embedded: int  # texts
+    parts: "Parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +235,9 @@ class _Making:
         skipped = sorted((*failed, *listing.skipped), key=lambda skip: skip.path)
         if not states:
             raise CorpusError(_nothing(self.corpus, skipped))
-        chunks, embedded = write_parts(self.folder, self.recipe, self.progress, self.earlier)
+        parts = write_parts(self.folder, self.recipe, self.progress, self.earlier)
         write_skipped(self.folder, skipped)
-        return _Made(states, skipped, chunks, read, embedded)
+        return _Made(states, skipped, read, parts)
 
     def _catalogue(self, listing: Listing) -> tuple[list[SourceState], list[Skipped], int]:
         """Reads and chunks each file that is new or has changed; the others are taken over."""
@@ -252,23 +275,48 @@ def _state(source: Source, file: CorpusFile) -> SourceState:
     return SourceState(source.path, source.sha256, source.bytes, file.mtime_ns, file.ctime_ns)
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What was made of a catalogue."""
+
+    chunks: int
+    texts: int  # passages and their units
+    embedded: int  # of them, since no vector was kept
+    seconds: float  # it took to embed them
+
+    @property
+    def pace(self) -> float:
+        """Seconds a text; 0 where too few were embedded to tell."""
+        return self.seconds / self.embedded if self.embedded >= _MANY else 0.0
+
+
 def write_parts(
     folder: Path, recipe: Recipe, progress: Progress, earlier: Earlier | None = None
-) -> tuple[int, int]:
-    """Makes of the catalogue in `folder` what answers are found by; returns the count of its
-    passages, and that of the texts that had to be embedded."""
+) -> Parts:
+    """Makes of the catalogue in `folder` what answers are found by."""
     known = earlier or Earlier()
     with Catalog.open(folder / CATALOG) as catalog:
-        embedded = _embed_all(catalog, folder, recipe, known, progress)
+        embedding = _Embedding(recipe, progress, _texts_of(catalog))
+        embedding.run(_passages(catalog), folder / VECTORS, known.passages)
+        embedding.run(_units(catalog), folder / UNITS, known.units)
         told = ((c.embedded_text, c.language) for c in catalog.all_chunks())
-        induced_lexicon.InducedLexicon.build(told, recipe.embedder, known=known.words).save(
-            folder / WORDS
+        words = induced_lexicon.InducedLexicon.build(
+            told,
+            recipe.embedder,
+            known=known.words,
+            tell=lambda done, total: progress("words", done, total),
         )
+        words.save(folder / WORDS)
         recipe.lexical_class.build(
             folder / LEXICAL,
             ((c.id, _tokens(c.embedded_text, known)) for c in catalog.all_chunks()),
         ).close()
-        return catalog.chunk_count(), embedded
+        return Parts(
+            chunks=catalog.chunk_count(),
+            texts=embedding.total,
+            embedded=embedding.new,
+            seconds=embedding.seconds,
+        )
 
 
 def _tokens(text: str, earlier: Earlier) -> list[str]:
@@ -276,61 +324,61 @@ def _tokens(text: str, earlier: Earlier) -> list[str]:
     return tokens.content_tokens(text) if known is None else known
 
 
-def _embed_all(
-    catalog: Catalog, folder: Path, recipe: Recipe, earlier: Earlier, progress: Progress
-) -> int:
-    """Vectors of the passages, and of the units that an answer is picked from; returns how many
-    texts had none."""
-    units = sum(len(unit_texts(chunk)) for chunk in catalog.all_chunks())
-    passages = catalog.chunk_count()
-    total = passages + units
-    texts = ((c.id, c.embedded_text, c.language) for c in catalog.all_chunks())
-    new = _embed(
-        texts,
-        recipe.store_class.create(folder / VECTORS, dim=recipe.embedder.dim),
-        recipe,
-        earlier.passages,
-        lambda n: progress("embedding", n, total),
-    )
-    texts = ((id_, text, c.language) for c in catalog.all_chunks() for id_, text in unit_texts(c))
-    return new + _embed(
-        texts,
-        recipe.store_class.create(folder / UNITS, dim=recipe.embedder.dim),
-        recipe,
-        earlier.units,
-        lambda n: progress("embedding", passages + n, total),
-    )
+Texts = Iterator[tuple[str, str, str | None]]  # (id, text, language)
 
 
-def _embed(
-    texts: Iterator[tuple[str, str, str | None]],
-    store: Store,
-    recipe: Recipe,
-    known: KnownVectors,
-    tell: Callable[[int], None],
-) -> int:
-    """Fills a store with the vectors of (id, text, language), a batch at a time, and writes it;
-    returns how many texts were embedded."""
-    done = new = 0
-    tell(done)
-    while batch := list(islice(texts, _BATCH)):
-        ids, written, languages = zip(*batch, strict=True)
-        places = known.places(map(key, written, languages))
-        vectors = np.empty((len(batch), recipe.embedder.dim), dtype=np.float32)
+def _passages(catalog: Catalog) -> Texts:
+    return ((c.id, c.embedded_text, c.language) for c in catalog.all_chunks())
+
+
+def _units(catalog: Catalog) -> Texts:
+    """What an answer is picked from."""
+    return ((id_, text, c.language) for c in catalog.all_chunks() for id_, text in unit_texts(c))
+
+
+def _texts_of(catalog: Catalog) -> int:
+    return sum(1 + len(unit_texts(chunk)) for chunk in catalog.all_chunks())
+
+
+@dataclass(slots=True)
+class _Embedding:
+    """Fills stores with vectors, a batch at a time; counts as it goes."""
+
+    recipe: Recipe
+    progress: Progress
+    total: int
+    done: int = 0
+    new: int = 0
+    seconds: float = 0.0
+
+    def run(self, texts: Texts, path: Path, known: KnownVectors) -> None:
+        """Writes a store of the vectors of these texts, of which some are known."""
+        store = self.recipe.store_class.create(path, dim=self.recipe.embedder.dim)
+        self.progress("embedding", self.done, self.total)
+        while batch := list(islice(texts, _BATCH)):
+            ids, written, languages = zip(*batch, strict=True)
+            store.add(list(ids), self._vectors(written, languages, known))
+            self.done += len(batch)
+            self.progress("embedding", self.done, self.total)
+        store.flush()
+        store.close()
+
+    def _vectors(
+        self, texts: Sequence[str], languages: Sequence[str | None], known: KnownVectors
+    ) -> Vectors:
+        places = known.places(map(key, texts, languages))
+        vectors = np.empty((len(texts), self.recipe.embedder.dim), dtype=np.float32)
         kept = [i for i, place in enumerate(places) if place is not None]
         rest = [i for i, place in enumerate(places) if place is None]
         if kept:
             vectors[kept] = known.vectors([place for place in places if place is not None])
         if rest:
-            found = recipe.embedder.embed_passages([written[i] for i in rest])
-            vectors[rest] = recipe.centring.passages(found, [languages[i] for i in rest])
-        store.add(list(ids), vectors)
-        new += len(rest)
-        done += len(batch)
-        tell(done)
-    store.flush()
-    store.close()
-    return new
+            start = perf_counter()
+            found = self.recipe.embedder.embed_passages([texts[i] for i in rest])
+            vectors[rest] = self.recipe.centring.passages(found, [languages[i] for i in rest])
+            self.new += len(rest)
+            self.seconds += perf_counter() - start
+        return vectors
 
 
 def _report(
@@ -338,6 +386,7 @@ def _report(
 ) -> IndexReport:
     with Catalog.open(folder / CATALOG) as catalog:
         sources = catalog.sources()
+        passages = catalog.chunk_counts()
     empty = {s.path: tuple(n for n, q in enumerate(s.pages, 1) if not q) for s in sources}
     return IndexReport(
         generation=manifest.generation,
@@ -347,8 +396,27 @@ def _report(
         skipped=tuple(skipped),
         encodings={s.path: s.encoding for s in sources if s.encoding != "utf-8"},
         seconds=perf_counter() - start,
+        formats=tuple(_formats(sources, passages)),
         pages_without_text={path: pages for path, pages in empty.items() if pages},
     )
+
+
+def _formats(sources: Sequence[Source], passages: Mapping[str, int]) -> Iterator[FormatCount]:
+    for reader in sorted({source.reader for source in sources}):
+        those = [source for source in sources if source.reader == reader]
+        yield FormatCount(
+            reader=reader,
+            documents=len(those),
+            passages=sum(passages.get(source.path, 0) for source in those),
+            pages=sum(len(source.pages) for source in those),
+            pages_without_text=sum(not quality for s in those for quality in s.pages),
+        )
+
+
+def _mark(passwords: Mapping[str, str]) -> str:
+    """Tells one table of passwords from another, and is too short to try guesses on."""
+    text = json.dumps(sorted(passwords.items()))
+    return sha256(text.encode()).hexdigest()[:4] if passwords else ""
 
 
 def _nothing(corpus: Corpus, skipped: Sequence[Skipped]) -> str:

@@ -10,7 +10,7 @@ its scores.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from askai.errors import IndexDamaged
 from askai.tokens import FUNCTION_WORDS, folded, is_han, stemmed
 
 VERSION = "3"
+_BATCH = 256  # words embedded at a time
 _WORDS = 20_000  # the commonest of a corpus; vectors of so many take 15 MB
 _MEAN = 0.9  # share of what all words have in common that is taken off
 _LEAST = 0.5  # cosine of a translation
@@ -50,8 +51,10 @@ class InducedLexicon:
         embedder: Embedder,
         *,
         known: Mapping[str, NDArray[np.float16]] | None = None,
+        tell: Callable[[int, int], None] = lambda *_: None,
     ) -> "InducedLexicon":
-        """`passages` are (text, language); `known` are vectors as `known_words` gives them."""
+        """`passages` are (text, language); `known` are vectors as `known_words` gives them. `tell`
+        hears how many of the new words are embedded."""
         counts: Counter[str] = Counter()
         languages: Counter[str] = Counter()
         for text, language in passages:
@@ -62,8 +65,12 @@ class InducedLexicon:
         # As questions: so, words of two languages are nearer to each other than as passages.
         vectors = dict(known or {})
         new = [word for word in words if word not in vectors]
+        for at in range(0, len(new), _BATCH):
+            tell(at, len(new))
+            batch = new[at : at + _BATCH]
+            vectors.update(zip(batch, queries(batch, embedder).astype(np.float16), strict=True))
         if new:
-            vectors.update(zip(new, queries(new, embedder).astype(np.float16), strict=True))
+            tell(len(new), len(new))
         raw = np.array([vectors[word] for word in words], dtype=np.float16)
         raw = raw.reshape(len(words), embedder.dim)
         found = raw.astype(np.float32)

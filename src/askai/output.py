@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from askai.alias_mining import Suggestion
-    from askai.changes import Changes
+    from askai.changes import Changes, FileStatus
     from askai.cite import Context
     from askai.embedders.models import ModelInfo
     from askai.generations import Manifest
@@ -108,6 +108,13 @@ def index_object(report: IndexReport, *, corpus: str, index: str) -> dict[str, A
         "built": report.built,
         "documents": report.documents,
         "passages": report.chunks,
+        "read": report.read,
+        "embedded": report.embedded,
+        "formats": [asdict(counts) for counts in report.formats],
+        "pages_without_text": [
+            {"path": path, "pages": list(pages)}
+            for path, pages in report.pages_without_text.items()
+        ],
         "skipped": [_skipped(skip) for skip in report.skipped],
         "encodings": [{"path": p, "encoding": e} for p, e in report.encodings.items()],
         "seconds": round(report.seconds, 2),
@@ -122,6 +129,7 @@ def status_object(
     corpus: str,
     index: str,
     model: str,
+    files: Sequence[FileStatus] | None = None,
 ) -> dict[str, Any]:
     """schemas/status.json; `model` is the one that is set."""
     made = manifest.settings["embedder"]
@@ -138,6 +146,7 @@ def status_object(
         "documents": manifest.counts.documents,
         "passages": manifest.counts.chunks,
         "skipped": [_skipped(skip) for skip in skipped],
+        "files": None if files is None else [asdict(file) for file in files],
         "up_to_date": changes.count == 0,
         "changes": {
             "added": list(changes.added),

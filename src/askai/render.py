@@ -10,7 +10,7 @@ from askai.records import Answer, Citation, Conflict, Hit, Skipped
 
 if TYPE_CHECKING:
     from askai.alias_mining import Suggestion
-    from askai.changes import Changes
+    from askai.changes import Changes, FileStatus
     from askai.cite import Context
     from askai.embedders.models import ModelInfo
     from askai.generations import Manifest
@@ -154,7 +154,77 @@ def index_report(report: IndexReport, *, corpus: str, index: str) -> str:
     shown = [_line(line) for line in (head, *read_as[:_SHOWN])]
     if len(read_as) > _SHOWN:
         shown.append(f"and {len(read_as) - _SHOWN} more that are not UTF-8")
-    return "\n".join([*shown, *skipped(report.skipped)])
+    return "\n".join([*shown, *_formats(report), *_empty_pages(report), *skipped(report.skipped)])
+
+
+def _formats(report: IndexReport) -> list[str]:
+    """A table of what the index holds, where it was built anew of more than plain text."""
+    if not report.built:
+        return []
+    kept = report.documents - report.read
+    work = f"Read {_files(report.read)}, embedded {report.embedded} texts"
+    lines = [f"{work}; {_files(kept)} had not changed." if kept > 0 else f"{work}."]
+    if any(counts.pages for counts in report.formats) or len(report.formats) > 1:
+        rows = [("format", "files", "passages", "pages", "without text")]
+        rows += [
+            (c.reader, *map(str, (c.documents, c.passages)),
+             *(map(str, (c.pages, c.pages_without_text)) if c.pages else ("–", "–")))
+            for c in report.formats
+        ]  # fmt: skip
+        lines += _table(rows)
+    return lines
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns under their names, the first to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _empty_pages(report: IndexReport) -> list[str]:
+    found = list(report.pages_without_text.items())
+    if not found:
+        return []
+    head = "Pages without text, on which no answer can rest (OCR helps, for example ocrmypdf):"
+    shown = [f"  {_line(path)}: {_ranges(pages)}" for path, pages in found[:_SHOWN]]
+    more = [f"  and of {len(found) - _SHOWN} more files"] if len(found) > _SHOWN else []
+    return [head, *shown, *more]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """3, 7–9"""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs)
+
+
+def file_list(files: Sequence[FileStatus]) -> list[str]:
+    """A line for each file of the corpus."""
+    rows = [("file", "read by", "passages", "pages", "state")]
+    rows += [
+        (_line(f.path), f.reader or "–", str(f.passages) if f.reader else "–",
+         str(f.pages) if f.pages else "–", _line(f.state))
+        for f in files
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def skipped(files: Sequence[Skipped]) -> list[str]:
@@ -189,7 +259,13 @@ def models(found: Sequence[ModelInfo]) -> str:
 
 
 def status(
-    manifest: Manifest, changes: Changes, left_out: Sequence[Skipped], *, corpus: str, index: str
+    manifest: Manifest,
+    changes: Changes,
+    left_out: Sequence[Skipped],
+    *,
+    corpus: str,
+    index: str,
+    files: Sequence[FileStatus] | None = None,
 ) -> str:
     """What is indexed, from what, when, with which model, and what has changed since."""
     made, counts = manifest.settings["embedder"], manifest.counts
@@ -208,4 +284,4 @@ def status(
         lines += [f"  {kind}: {_line(path)}" for path in getattr(changes, kind)]
     if changes.descriptions:
         lines.append("  changed: sources.toml")
-    return "\n".join([*lines, *skipped(left_out)])
+    return "\n".join([*lines, *(skipped(left_out) if files is None else file_list(files))])

@@ -7,9 +7,10 @@ import typer
 
 from askai.cli.app import ABSTAINED, app
 from askai.cli.console import notify, print_json, show_text
-from askai.cli.indexing import index_if_missing, warn_if_changed
+from askai.cli.indexing import index_if_missing, update, warn_if_changed
 from askai.cli.options import (
     CorpusOption,
+    FreshOption,
     IndexOption,
     JsonOption,
     ModelOption,
@@ -18,6 +19,7 @@ from askai.cli.options import (
     shown_by,
 )
 from askai.errors import UsageError
+from askai.settings import Settings
 
 
 @app.command()
@@ -35,6 +37,7 @@ def ask(
         str | None, typer.Option("--writer", help="What words the answer [extractive].")
     ] = None,
     no_rerank: NoRerankOption = False,
+    fresh: FreshOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Answers a question with citations, or says that the documents do not answer it, and why.
@@ -55,7 +58,7 @@ def ask(
     from askai.answer import cleaned  # noqa: PLC0415
 
     cleaned(question)  # a question that is none is refused before anything is built or loaded
-    index_if_missing(settings)
+    _prepare(settings, fresh=fresh)
     from askai import output, render  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
 
@@ -91,6 +94,7 @@ def search(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show the rank and score that each leg gave.")
     ] = False,
+    fresh: FreshOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Finds passages, best first, and with --explain says why they rank so."""
@@ -98,7 +102,7 @@ def search(
     from askai.answer import cleaned  # noqa: PLC0415
 
     text = cleaned(query)
-    index_if_missing(settings)
+    _prepare(settings, fresh=fresh)
     from askai import output, render  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
 
@@ -117,6 +121,13 @@ def search(
             )
         else:
             show_text(render.passages(hits, shown=shown_by(settings), explain=explain))
+
+
+def _prepare(settings: Settings, *, fresh: bool) -> None:
+    if fresh:
+        update(settings)
+    else:
+        index_if_missing(settings)
 
 
 @app.command()

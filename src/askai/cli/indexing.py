@@ -1,6 +1,7 @@
 """Commands about the corpus and its index: index, status, aliases, models."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from askai.records import Document
 
 
+_SETTLED = 500  # milliseconds without a change before changes are looked at
+
+
 @app.command()
 def index(
     context: typer.Context,
@@ -34,15 +38,46 @@ def index(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build anew even if nothing has changed.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: follow the folder until Ctrl-C.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Builds the index of the corpus, or brings it up to date.
 
-    Nothing is done when nothing has changed. While it builds, the last index answers; whatever
-    interrupts it, that one stays.
+    Only what is new or has changed is read and embedded: files that were renamed, moved or copied
+    keep their vectors, and deleted ones are gone from every answer. Nothing is done when nothing
+    has changed. While it builds, the last index answers; whatever interrupts it, that one stays,
+    and the next run goes on where this one stopped.
     """
     settings = settings_of(context, corpus=corpus, index=index, model=model)
-    report = _index(settings, rebuild=rebuild)
+    _report(update(settings, rebuild=rebuild), settings, as_json=as_json)
+    if watch:
+        for report in _followed(settings):
+            _report(report, settings, as_json=as_json)
+
+
+def _followed(settings: Settings) -> "Iterator[IndexReport]":
+    """Brings the index up to date whenever files change, until Ctrl-C."""
+    from watchfiles import watch  # noqa: PLC0415
+
+    from askai.errors import AskaiError  # noqa: PLC0415
+
+    folder = settings.corpus_dir
+    notify(f"Following {folder}; Ctrl-C ends it.")
+    inside = settings.index_dir.resolve()
+    for changes in watch(
+        folder, step=_SETTLED, watch_filter=lambda _, path: not Path(path).is_relative_to(inside)
+    ):
+        if not changes:
+            continue
+        try:
+            yield update(settings)
+        except AskaiError as error:  # no file can be read for now, another process is writing …
+            notify(f"askai: {error}")
+
+
+def _report(report: "IndexReport", settings: Settings, *, as_json: bool) -> None:
     from askai import output, render  # noqa: PLC0415
 
     names = {"corpus": str(settings.corpus_dir), "index": str(settings.index_dir)}
@@ -58,6 +93,9 @@ def status(
     *,
     corpus: CorpusOption = None,
     index: IndexOption = None,
+    files: Annotated[
+        bool, typer.Option("--files", help="List every file: reader, passages, pages, state.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prints what is indexed, from what, when, with which model, and what has changed since."""
@@ -65,11 +103,15 @@ def status(
     from askai import output, render  # noqa: PLC0415
 
     manifest, changes, left_out = _state(settings)
+    listed = _file_statuses(settings, changes, left_out) if files else None
     names = {"corpus": str(settings.corpus_dir), "index": str(settings.index_dir)}
     if as_json:
-        print_json(output.status_object(manifest, changes, left_out, model=settings.model, **names))
+        model = settings.model
+        print_json(
+            output.status_object(manifest, changes, left_out, model=model, files=listed, **names)
+        )
     else:
-        show_text(render.status(manifest, changes, left_out, **names))
+        show_text(render.status(manifest, changes, left_out, files=listed, **names))
 
 
 @app.command()
@@ -125,7 +167,8 @@ def _readable(corpus: "Corpus") -> "Iterator[Document]":
             notify(f"Not read: {file.path}: {error}")
 
 
-def _index(settings: Settings, *, rebuild: bool) -> "IndexReport":
+def update(settings: Settings, *, rebuild: bool = False) -> "IndexReport":
+    """Builds the index, or brings it up to date, with progress on stderr."""
     from askai.assemble import open_corpus, recipe  # noqa: PLC0415
     from askai.indexing import build  # noqa: PLC0415
 
@@ -137,7 +180,17 @@ def _index(settings: Settings, *, rebuild: bool) -> "IndexReport":
             recipe(settings, notify=notify),
             rebuild=rebuild,
             progress=tell,
+            announce=_announce,
         )
+
+
+def _announce(reasons: tuple[str, ...], seconds: float) -> None:
+    """What makes more than an update of it, before it begins."""
+    for reason in reasons:
+        notify(f"{reason[0].upper()}{reason[1:]}.")
+    if seconds >= 1:
+        about = f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{seconds:.0f} seconds"
+        notify(f"By the pace of the last time this takes about {about}.")
 
 
 def index_if_missing(settings: Settings) -> None:
@@ -148,7 +201,20 @@ def index_if_missing(settings: Settings) -> None:
         read_manifest(settings.index_dir)
     except IndexMissing:
         notify(f"No index in {settings.index_dir} yet: indexing {settings.corpus_dir}.")
-        _index(settings, rebuild=False)
+        update(settings)
+
+
+def _file_statuses(settings: Settings, changes: Any, skipped: Any) -> Any:
+    from askai.catalog import Catalog  # noqa: PLC0415
+    from askai.changes import file_statuses  # noqa: PLC0415
+    from askai.earlier import CATALOG  # noqa: PLC0415
+    from askai.generations import open_generation  # noqa: PLC0415
+
+    with (
+        open_generation(settings.index_dir) as generation,
+        Catalog.open(generation.path / CATALOG) as catalog,
+    ):
+        return file_statuses(catalog, changes, skipped)
 
 
 def _state(settings: Settings) -> tuple[Any, Any, Any]:
@@ -166,7 +232,9 @@ def _state(settings: Settings) -> tuple[Any, Any, Any]:
 
 
 def warn_if_changed(settings: Settings) -> None:
+    """Says by how many files the corpus is newer than the index."""
     _, changes, _ = _state(settings)
     if changes.count:
         files = "file has" if changes.count == 1 else "files have"
-        notify(f"{changes.count} {files} changed since the index was made; run `askai index`.")
+        newer = f"{changes.count} {files} changed since the index was made"
+        notify(f"{newer}; run `askai index`, or ask with --fresh.")

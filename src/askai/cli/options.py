@@ -27,6 +27,7 @@ ModelOption = Annotated[
 NoRerankOption = Annotated[
     bool, typer.Option("--no-rerank", help="Leave out the reranker, which reads English only.")
 ]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Bring the index up to date first.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
