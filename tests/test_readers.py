@@ -21,7 +21,10 @@ TOP_TEN = CORPUS / "top-10-ai-cities-2025.txt"
 BLOCKS = {
     "heading", "paragraph", "bullet", "table_title", "table_header", "table_row", "footnote",
 }  # fmt: skip
-EVERY_READER = pytest.mark.parametrize("reader", [load("readers", READERS, n) for n in READERS])
+# Those whose text is the file itself; the others have tests of their own.
+EVERY_READER = pytest.mark.parametrize(
+    "reader", [load("readers", READERS, name) for name in ("text", "markdown")]
+)
 MARKDOWN = """\
 # AI cities
 
@@ -580,3 +583,36 @@ def test_markdown_deep_nesting_loses_nothing():
     lines = ["  " * depth + f"- level {depth}" for depth in range(40)]
     reading = markdown_reader().read("\n".join(lines).encode())
     check_contract(reading)
+
+
+FRONT = {
+    "yaml": (
+        '---\ntitle: "A: b"\nauthor: [A, B]\ndate: 2025-03-04\nlang: fr-CA\nurl: https://a.b\n---\n',
+        ("A: b", "A, B", "2025-03-04", "fr", "https://a.b"),
+    ),
+    "plain": (
+        "---\ntitle: Cities: a list\nauthor: 'A. One'\npublished: 2025-03\n---\n",
+        ("Cities: a list", "A. One", "2025-03", "en", None),
+    ),
+    "other": (
+        "---\nlayout: post\nauthor:\n  name: A\ndate: soon\nurl: /x\n---\n",
+        ("Cities", "A", None, "en", None),
+    ),
+    "nested": (f"---\ntitle: {'[' * 5_000}\n---\n", ("[" * 5_000, None, None, "en", None)),
+    "bomb": (
+        "---\na: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\ntitle: *c\ndate: 2025-13-45\n---\n",
+        ("*c", None, None, "en", None),
+    ),
+    "none": ("", ("Cities", None, None, "en", None)),
+}
+
+
+@pytest.mark.parametrize(("front", "expected"), FRONT.values(), ids=FRONT.keys())
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_markdown_front_matter_tells_of_the_file(front, expected, newline):
+    text = f"{front}\n# Cities\n\nThe text is here.\n".replace("\n", newline)
+    reading = markdown_reader().read(text.encode())
+    check_contract(reading)
+    assert reading.text == text
+    told = (reading.title, reading.author, reading.published, reading.language, reading.url)
+    assert told == expected

@@ -10,7 +10,8 @@ WRONG_FILES = {
         b'modell = "hashing"',
         (
             "Unknown setting 'modell' in askai.toml. There are: corpus, index, model, store, "
-            "lexical, reranker, writer, passages, chunk_tokens, max_file_mb, passwords."
+            "lexical, reranker, writer, passages, chunk_tokens, max_file_mb, max_read_seconds, "
+            "passwords."
         ),
     ),
     "unknown table": (b"[index]\npath = 1", "index in askai.toml is {'path': 1}; expected str."),

@@ -275,11 +275,39 @@ def test_an_interrupted_build_is_taken_up_where_it_was(folder, tmp_path, monkeyp
     assert min(path.name for path in (tmp_path / "index").iterdir()) == "CURRENT"
 
 
-def test_a_damaged_index_gives_nothing_to_the_next(folder, index):
+DAMAGE = {
+    "vectors.faiss": lambda held: held["chunks"],
+    "units.faiss": lambda held: held["units"],
+    "lexical/terms.json": lambda _: [],
+    "words.npz": lambda _: [],
+    "skipped.json": lambda _: [],
+}
+
+
+@pytest.mark.parametrize(("name", "lost"), DAMAGE.items(), ids=DAMAGE)
+@pytest.mark.parametrize("full", [False, True], ids=["cut", "bit"])
+def test_only_the_damaged_part_is_made_anew(folder, index, name, lost, full):
+    """A bit that flips without a new time is found by the checksum alone."""
+    before = content(index, FaissFlatStore)
     with open_generation(index) as generation:
-        file = generation.path / VECTORS
-    file.write_bytes(file.read_bytes()[:-4])
-    (folder / "f1.md").write_text("# New\n\nNanjing has 53 colleges.\n", "utf-8")
-    report, asked = updated(folder, index)
-    assert report.read == 8
-    assert len(asked) == len(set(asked)) > 8
+        file = generation.path / name
+    stat, data = file.stat(), bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data if full else data[:-4])
+    if full:
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        if name != "skipped.json":  # which each look at the folder reads
+            assert not build(corpus(folder), index, recipe()).built
+    embedder = Counting()
+    report = build(corpus(folder), index, recipe(embedder), full=full)
+    assert (report.built, report.read, report.embedded) == (True, 0, len(lost(before)))
+    same(content(index, FaissFlatStore), before)
+
+
+def test_without_its_catalogue_all_is_made_anew(folder, index):
+    before = content(index, FaissFlatStore)
+    with open_generation(index) as generation:
+        (generation.path / CATALOG).unlink()
+    report, _ = updated(folder, index)
+    assert (report.read, report.embedded) == (8, len(before["chunks"]) + len(before["units"]))
+    same(content(index, FaissFlatStore), before)

@@ -9,7 +9,7 @@ from itertools import islice
 
 from askai.asked import asks_all, asks_place
 from askai.catalog import Catalog
-from askai.cite import citation
+from askai.cite import citation, page_at
 from askai.conflicts import Stated, has_a_seat, stated_places
 from askai.errors import QuestionError
 from askai.evidence import EvidenceFinder
@@ -188,7 +188,10 @@ class Answerer:
         return tuple(sentences), tuple(citations)
 
     def _citation(self, unit: Evidence, *, n: int) -> Citation:
-        return citation(unit, self.catalog.source(unit.chunk.path), n=n)
+        path = unit.chunk.path
+        source = self.catalog.source(path)
+        page = page_at(self.catalog.document(path).marks, unit.start) if source.pages else None
+        return citation(unit, source, n=n, page=page)
 
     def _whole(self, drafted: Drafted) -> Drafted:
         """A sentence that a page end cut, with its other piece, each piece with its citation."""

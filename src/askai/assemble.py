@@ -61,6 +61,7 @@ def open_corpus(settings: Settings) -> Corpus:
         max_bytes=settings.max_file_bytes,
         index=settings.index_dir,
         passwords=settings.passwords,
+        max_read_seconds=settings.max_read_seconds,
     )
 
 

@@ -87,6 +87,8 @@ class _Outline:
                 header = block
                 title = before if before and before.kind == "table_title" else None
             elif block.kind == "table_row":
+                if header and _table_of(block) != _table_of(header):
+                    header, title, group = None, None, ""  # a table without names of its columns
                 group = cells(self.text(block))[0] or group
                 self._groups[block] = group
                 self._titles[block], self._headers[block] = title, header
@@ -135,6 +137,11 @@ class _Outline:
         for piece, before in self._before.items():
             if not is_finished(self.text(before)):
                 yield before.end - 1, piece.start
+
+
+def _table_of(part: Mark) -> str:
+    """Table 1, of "Table 1, row 3"."""
+    return part.label.partition(",")[0]
 
 
 def chunk(document: Document, *, budget: int = BUDGET) -> list[Chunk]:

@@ -1,11 +1,12 @@
 """Evidence to citations, and a citation in its context."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from askai.errors import UsageError
-from askai.records import Citation, Document, Evidence, Source
+from askai.records import Citation, Document, Evidence, Mark, Source
 from askai.tables import cells
 
 _FRAGMENT = re.compile(r"char=(\d{1,12})-(\d{1,12})|page=(\d{1,12})")
@@ -13,7 +14,7 @@ _NEWLINE = re.compile(r"\r\n?|\n")  # as the passages were cut; splitlines knows
 _AROUND = 300  # characters shown on each side
 
 
-def citation(unit: Evidence, source: Source, *, n: int) -> Citation:
+def citation(unit: Evidence, source: Source, *, n: int, page: int | None = None) -> Citation:
     """The n-th citation of an answer: the unit's span, word for word."""
     return Citation(
         n=n,
@@ -23,8 +24,16 @@ def citation(unit: Evidence, source: Source, *, n: int) -> Citation:
         quote=unit.quote,
         heading=unit.chunk.heading,
         label=unit.chunk.label,
+        page=page,
         score=round(unit.score, 4),
     )
+
+
+def page_at(marks: Iterable[Mark], start: int) -> int | None:
+    """The page that a place of a document is on; None where it has no pages."""
+    pages = (m for m in marks if m.kind == "page" and m.start <= start < m.end)
+    found = next(pages, None)
+    return int(found.label) if found and found.label.isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True)

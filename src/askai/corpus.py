@@ -11,7 +11,7 @@ from typing import Any
 
 from askai import seams
 from askai.errors import CorpusError, ReadError
-from askai.readers import READERS, SUFFIXES, Reader
+from askai.readers import ISOLATED, READERS, SUFFIXES, Reader, worker
 from askai.records import Document, Skipped, Source
 
 SOURCES = "sources.toml"
@@ -56,6 +56,7 @@ class Corpus:
     exclude: tuple[str, ...] = ()
     index: Path | None = None  # askai's own folder, which may be inside and is no document
     passwords: Mapping[str, str] = field(default_factory=dict)  # by path, or a pattern of paths
+    max_read_seconds: float = worker.SECONDS  # for one file
 
     @classmethod
     def open(
@@ -65,6 +66,7 @@ class Corpus:
         max_bytes: int,
         index: Path | None = None,
         passwords: Mapping[str, str] | None = None,
+        max_read_seconds: float = worker.SECONDS,
     ) -> "Corpus":
         """Raises CorpusError when there is no such folder, or `sources.toml` has an error."""
         try:
@@ -80,7 +82,7 @@ class Corpus:
             raise CorpusError(f"{folder} is a file; expected a folder of documents.")
         exclude, described = _read_sources(folder / SOURCES)
         inside = index and index.resolve()
-        return cls(folder, max_bytes, described, exclude, inside, passwords or {})
+        return cls(folder, max_bytes, described, exclude, inside, passwords or {}, max_read_seconds)
 
     def list(self) -> Listing:
         """Every file with its size and time, without opening any."""
@@ -159,6 +161,7 @@ class Corpus:
             reader=name,
             described=self.described.get(path),
             password=self.password(path),
+            seconds=self.max_read_seconds,
         )
 
     def password(self, path: str) -> str:
@@ -175,11 +178,15 @@ def read_document(
     reader: str,
     described: Description | None = None,
     password: str = "",
+    seconds: float = worker.SECONDS,
 ) -> Document:
     """The document that a reader makes of these bytes; raises ReadError."""
     chosen: Reader = seams.load("reader", READERS, reader)()
     known = described or Description()
-    reading = chosen.read(data, password=password)
+    if reader in ISOLATED:
+        reading = worker.read(reader, data, password=password, seconds=seconds)
+    else:
+        reading = chosen.read(data, password=password)
     source = Source(
         path=path,
         sha256=hashlib.sha256(data).hexdigest(),

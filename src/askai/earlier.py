@@ -6,7 +6,7 @@ another), its vector is the one that this text had, so that no passage can keep 
 text that it no longer holds. The same goes for the words that a text was cut into.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from askai.catalog import Catalog
 from askai.embedders import Vectors
 from askai.errors import StoredIndexError
-from askai.generations import Manifest, SourceState, open_generation
+from askai.generations import Generation, Manifest, SourceState, damaged_files, open_unchecked
 from askai.induced_lexicon import known_words
 from askai.lexical import LexicalIndex
 from askai.records import Chunk
@@ -84,45 +84,53 @@ def open_earlier(
     settings: Mapping[str, Any],
     store_class: type[Store],
     lexical_class: type[LexicalIndex],
+    *,
+    full: bool = False,
 ) -> Iterator[Earlier]:
-    """What the current generation holds that is still good by these settings.
+    """What the current generation holds that is whole, and still good by these settings.
 
-    A generation that is damaged in any part gives nothing: what is built from it would be too.
+    Damaged files give nothing, and without the catalogue nobody knows what the others are of.
+    `full` holds every file against its checksum, and not only those whose time has changed.
     """
     with ExitStack() as stack:
         try:
-            generation = stack.enter_context(open_generation(index_dir))
-            found = _opened(
-                stack, generation.path, generation.manifest, settings, store_class, lexical_class
-            )
+            generation = stack.enter_context(open_unchecked(index_dir))
+            damaged = damaged_files(generation, full=full)
+            found = Earlier()
+            if CATALOG not in damaged:
+                classes = store_class, lexical_class
+                found = _opened(stack, generation, damaged, settings, classes)
         except StoredIndexError:
             found = Earlier()
         yield found
 
 
-def _opened(  # noqa: PLR0917  one call
+def _opened(
     stack: ExitStack,
-    folder: Path,
-    manifest: Manifest,
+    generation: Generation,
+    damaged: Collection[str],
     settings: Mapping[str, Any],
-    store_class: type[Store],
-    lexical_class: type[LexicalIndex],
+    classes: tuple[type[Store], type[LexicalIndex]],
 ) -> Earlier:
+    folder, manifest = generation.path, generation.manifest
+    store_class, lexical_class = classes
+
     def same(names: Sequence[str]) -> bool:
         return all(manifest.settings.get(name) == settings.get(name) for name in names)
+
+    def whole(part: str) -> bool:
+        stem = part.partition(".")[0]
+        return not any(name.startswith((f"{stem}.", f"{stem}/")) for name in damaged)
 
     catalog = stack.enter_context(Catalog.open(folder / CATALOG))
     passages = units = KnownVectors()
     lexical, cut = None, {}
     if same(EMBEDDING):
-        stores = [store_class.open(folder / name) for name in (VECTORS, UNITS)]
-        for store in stores:
-            stack.callback(store.close)
         passages, units = (
-            KnownVectors(store, ids)
-            for store, ids in zip(stores, _keys(catalog.all_chunks()), strict=True)
+            _known(stack, store_class, folder / part, ids) if whole(part) else KnownVectors()
+            for part, ids in zip((VECTORS, UNITS), _keys(catalog.all_chunks()), strict=True)
         )
-    if same(_CUTTING):
+    if same(_CUTTING) and whole(LEXICAL):
         lexical = lexical_class.open(folder / LEXICAL)
         stack.callback(lexical.close)
         cut = {key(chunk.embedded_text, None): chunk.id for chunk in catalog.all_chunks()}
@@ -132,10 +140,18 @@ def _opened(  # noqa: PLR0917  one call
         states={state.path: state for state in manifest.sources} if same(_READING) else {},
         passages=passages,
         units=units,
-        words=known_words(folder / WORDS) if same(_WORDS) else {},
+        words=known_words(folder / WORDS) if same(_WORDS) and whole(WORDS) else {},
         lexical=lexical,
         cut=cut,
     )
+
+
+def _known(
+    stack: ExitStack, store_class: type[Store], path: Path, ids: Mapping[bytes, str]
+) -> KnownVectors:
+    store = store_class.open(path)
+    stack.callback(store.close)
+    return KnownVectors(store, ids)
 
 
 def _keys(chunks: Iterable[Chunk]) -> tuple[dict[bytes, str], dict[bytes, str]]:

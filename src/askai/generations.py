@@ -129,15 +129,35 @@ def open_generation(index_dir: Path, *, full: bool = False) -> Generation:
     every one with `full`, must have its SHA-256 too. Raises IndexMissing when there is no index,
     IndexMismatch when its format is another one, IndexDamaged when it is not whole.
     """
+    generation = open_unchecked(index_dir)
+    try:
+        for name, state in generation.manifest.files.items():
+            _check_file(generation.path / name, state, full=full)
+    except BaseException:
+        generation.close()
+        raise
+    return generation
+
+
+def open_unchecked(index_dir: Path) -> Generation:
+    """Opens the current generation, whatever state its files are in; see `damaged_files`."""
     path, lock = _retried(index_dir, _lock_to_read)
     try:
-        manifest = parse_manifest(lock.read(), path / MANIFEST)
-        for name, state in manifest.files.items():
-            _check_file(path / name, state, full=full)
+        return Generation(path, parse_manifest(lock.read(), path / MANIFEST), lock)
     except BaseException:
         lock.close()
         raise
-    return Generation(path, manifest, lock)
+
+
+def damaged_files(generation: Generation, *, full: bool) -> dict[str, str]:
+    """What is wrong with each file that is not whole, by name; `full` as in `open_generation`."""
+    found: dict[str, str] = {}
+    for name, state in generation.manifest.files.items():
+        try:
+            _check_file(generation.path / name, state, full=full)
+        except IndexDamaged as error:
+            found[name] = str(error)
+    return found
 
 
 def read_manifest(index_dir: Path) -> Manifest:

@@ -136,11 +136,13 @@ def build(
     recipe: Recipe,
     *,
     rebuild: bool = False,
+    full: bool = False,
     progress: Progress = lambda *_: None,
     announce: Callable[[tuple[str, ...], float], None] = lambda *_: None,
 ) -> IndexReport:
     """Builds a generation, unless the current one is of the same documents and settings.
 
+    `full` holds every file of the index against its checksum; what is damaged is made anew.
     What has not changed is taken over from the current one: documents, the vectors of all texts,
     and what they were cut into. `announce` is told what makes more than an update of it, and the
     seconds that embedding will take, 0 where they are not known. What an interrupted build has
@@ -150,7 +152,7 @@ def build(
     start = perf_counter()
     settings = recipe.settings(corpus)
     listing = corpus.list()
-    if not rebuild and (manifest := _unchanged(corpus, index_dir, settings, listing)):
+    if not rebuild and (manifest := _unchanged(corpus, index_dir, settings, listing, full=full)):
         folder = index_dir / manifest.generation
         return _report(manifest, folder, read_skipped(folder), start, built=False)
     if not listing.files:
@@ -161,7 +163,7 @@ def build(
             earlier = Earlier()
             if not rebuild:
                 stores = recipe.store_class, recipe.lexical_class
-                earlier = stack.enter_context(open_earlier(index_dir, settings, *stores))
+                earlier = stack.enter_context(open_earlier(index_dir, settings, *stores, full=full))
                 if earlier.manifest:
                     announce(*_why_anew(earlier.manifest, settings))
             parts = replace(recipe, embedder=journal)
@@ -192,10 +194,12 @@ def _why_anew(earlier: Manifest, settings: Mapping[str, Any]) -> tuple[tuple[str
 
 
 def _unchanged(
-    corpus: Corpus, index_dir: Path, settings: dict[str, Any], listing: Listing
+    corpus: Corpus, index_dir: Path, settings: dict[str, Any], listing: Listing, *, full: bool
 ) -> Manifest | None:
     try:
-        with open_generation(index_dir) as generation:  # damage is rebuilt, not called up to date
+        with open_generation(
+            index_dir, full=full
+        ) as generation:  # damage is rebuilt, not called up to date
             manifest, skipped = generation.manifest, read_skipped(generation.path)
     except StoredIndexError:
         return None

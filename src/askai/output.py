@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from askai.alias_mining import Suggestion
     from askai.changes import Changes, FileStatus
     from askai.cite import Context
+    from askai.doctor import Check
     from askai.embedders.models import ModelInfo
     from askai.generations import Manifest
     from askai.indexing import IndexReport
@@ -118,6 +119,15 @@ def index_object(report: IndexReport, *, corpus: str, index: str) -> dict[str, A
         "skipped": [_skipped(skip) for skip in report.skipped],
         "encodings": [{"path": p, "encoding": e} for p, e in report.encodings.items()],
         "seconds": round(report.seconds, 2),
+    }
+
+
+def checks_object(checks: Sequence[Check]) -> dict[str, Any]:
+    """schemas/doctor.json."""
+    return {
+        "schema": "askai.doctor/1",
+        "well": all(check.state != "wrong" for check in checks),
+        "checks": [asdict(check) for check in checks],
     }
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from askai.alias_mining import Suggestion
     from askai.changes import Changes, FileStatus
     from askai.cite import Context
+    from askai.doctor import Check
     from askai.embedders.models import ModelInfo
     from askai.generations import Manifest
     from askai.indexing import IndexReport
@@ -61,7 +62,8 @@ def _citation(citation: Citation, shown: ShownPath, *, said: str) -> str:
     source = citation.source
     place = f"{shown(source.path)}#char={citation.start}-{citation.end}"
     about = [source.title, source.publisher, source.published, *citation.heading[-1:]]
-    named = [part for part in dict.fromkeys((*about, citation.label)) if part]
+    page = f"page {citation.page}" if citation.page else ""
+    named = [part for part in dict.fromkeys((*about, page, citation.label)) if part]
     lines = [f"[{citation.n}] {_line(place)}"]
     if named:
         lines.append(f"    {_line(' · '.join(named))}")
@@ -225,6 +227,25 @@ def file_list(files: Sequence[FileStatus]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+_SIGNS = {"good": "ok", "warning": "look", "wrong": "WRONG"}
+
+
+def checks(found: Sequence[Check]) -> str:
+    """A line for each check, and its remedy below it."""
+    width = max(len(check.name) for check in found)
+    lines = []
+    for check in found:
+        lines.append(
+            f"{_SIGNS[check.state]:5}  {check.name:{width}}  {_line(check.found)}".rstrip()
+        )
+        if check.remedy:
+            lines.append(f"{'':5}  {'':{width}}  → {_line(check.remedy)}")
+    wrong = sum(check.state == "wrong" for check in found)
+    looks = sum(check.state == "warning" for check in found)
+    lines.append(f"{wrong} wrong, {looks} to look at." if wrong or looks else "All is well.")
+    return "\n".join(lines)
 
 
 def skipped(files: Sequence[Skipped]) -> list[str]:

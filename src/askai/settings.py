@@ -32,6 +32,7 @@ class Settings:
     passages: int = 10  # printed by `search`, and given with an answer
     chunk_tokens: int = 256  # the most a passage holds, counted by tiktoken
     max_file_mb: float = 32.0  # a larger file is named and not read
+    max_read_seconds: float = 120.0  # a file that takes longer is named and not read
     # Of locked files, by path in the corpus or by a pattern of paths: [passwords] in askai.toml.
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -42,6 +43,10 @@ class Settings:
             raise SettingsError(f"chunk_tokens is {self.chunk_tokens}; it must be 32 to 4096.")
         if not 0 < self.max_file_mb < math.inf:
             raise SettingsError(f"max_file_mb is {self.max_file_mb}; it must be more than 0.")
+        if not 0 < self.max_read_seconds < math.inf:
+            raise SettingsError(
+                f"max_read_seconds is {self.max_read_seconds}; it must be more than 0."
+            )
         if not all(isinstance(word, str) for word in self.passwords.values()):
             raise SettingsError("passwords must be strings in quotes, each after its file's path.")
 

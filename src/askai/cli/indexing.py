@@ -167,8 +167,9 @@ def _readable(corpus: "Corpus") -> "Iterator[Document]":
             notify(f"Not read: {file.path}: {error}")
 
 
-def update(settings: Settings, *, rebuild: bool = False) -> "IndexReport":
-    """Builds the index, or brings it up to date, with progress on stderr."""
+def update(settings: Settings, *, rebuild: bool = False, full: bool = False) -> "IndexReport":
+    """Builds the index, or brings it up to date, with progress on stderr; with `full` it is held
+    against its checksums, and what is damaged is made anew."""
     from askai.assemble import open_corpus, recipe  # noqa: PLC0415
     from askai.indexing import build  # noqa: PLC0415
 
@@ -179,6 +180,7 @@ def update(settings: Settings, *, rebuild: bool = False) -> "IndexReport":
             settings.index_dir,
             recipe(settings, notify=notify),
             rebuild=rebuild,
+            full=full,
             progress=tell,
             announce=_announce,
         )

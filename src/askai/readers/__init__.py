@@ -8,7 +8,15 @@ from askai.records import Mark
 READERS = {
     "text": "askai.readers.text:TextReader",
     "markdown": "askai.readers.markdown:MarkdownReader",
+    "pdf": "askai.readers.pdf:PdfReader",
+    "html": "askai.readers.html:HtmlReader",
+    "docx": "askai.readers.docx:DocxReader",
+    "epub": "askai.readers.epub:EpubReader",
+    "csv": "askai.readers.tables_csv:CsvReader",
+    "jsonl": "askai.readers.jsonl:JsonLinesReader",
 }
+# Read in a process of their own (`readers.worker`): their parsers can hang, or crash.
+ISOLATED = frozenset({"pdf", "html", "docx", "epub"})
 # Which reader a file name asks for. A reader added by an entry point is reached by its own name
 # through `readers` in askai.toml.
 SUFFIXES = {
@@ -16,6 +24,16 @@ SUFFIXES = {
     ".text": "text",
     ".md": "markdown",
     ".markdown": "markdown",
+    ".pdf": "pdf",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".docx": "docx",
+    ".epub": "epub",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
 }
 
 

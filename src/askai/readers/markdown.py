@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 
+import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from askai.language import parts
 from askai.readers import Reading
+from askai.readers.building import iso_date, language_code
 from askai.readers.decoding import decode
 from askai.readers.structure import Block, by_its_look, finish, is_note
 from askai.records import MarkKind
@@ -19,6 +22,14 @@ _FRONT = re.compile(
     r"\A\ufeff?(?:---[ \t]*(?:\r\n?|\n)(?=[\w-]+:).*?(?:\r\n?|\n)---[ \t]*(?=[\r\n]|\Z))?",
     re.DOTALL,
 )
+_FRONT_CHARACTERS = 100_000
+_FRONT_KEYS = {
+    "title": ("title",),
+    "author": ("author", "authors", "creator"),
+    "published": ("date", "published", "pubdate", "publishdate", "created"),
+    "language": ("language", "lang", "locale"),
+    "url": ("url", "canonical", "canonical_url", "source", "link", "permalink"),
+}
 _LEAVES: dict[str, MarkKind] = {
     "heading_open": "heading",
     "paragraph_open": "paragraph",
@@ -37,13 +48,53 @@ class MarkdownReader:
         text, encoding = decode(data)
         marks = finish(text, _blocks(text))
         spoken = parts(text, marks)
+        front = front_matter(text)
         return Reading(
             text=text,
             encoding=encoding,
             marks=tuple(sorted((*marks, *spoken), key=lambda m: (m.start, -m.end))),
-            title=next((m.label for m in marks if m.kind == "heading"), None),
-            language=spoken[0].label if spoken else None,
+            title=front.get("title") or next((m.label for m in marks if m.kind == "heading"), None),
+            language=language_code(front.get("language")) or (spoken[0].label if spoken else None),
+            author=front.get("author"),
+            published=iso_date(front.get("published")),
+            url=front.get("url") if "://" in front.get("url", "") else None,
         )
+
+
+def front_matter(text: str) -> dict[str, str]:
+    """What the settings above the text say of it: title, author, published, language, url.
+
+    Settings that are not YAML are read line by line, as `key: value`.
+    """
+    found = _FRONT.match(text)
+    block = found[0].lstrip("\ufeff") if found else ""
+    if not block.strip() or len(block) > _FRONT_CHARACTERS:
+        return {}
+    lines = block.splitlines()[1:-1]
+    try:
+        told = yaml.safe_load("\n".join(lines))
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError):
+        told = None
+    if not isinstance(told, dict):
+        pairs = (line.partition(":") for line in lines if line[:1].strip())
+        told = {key: value.strip().strip("\"'") for key, _, value in pairs}
+    plain = {str(key).strip().lower(): _plain_value(value) for key, value in told.items()}
+    return {
+        name: value
+        for name, keys in _FRONT_KEYS.items()
+        if (value := next((plain[key] for key in keys if plain.get(key)), ""))
+    }
+
+
+def _plain_value(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(part for part in map(_plain_value, value[:20]) if part)
+    if isinstance(value, dict):
+        value = value.get("name")
+    if isinstance(value, date):
+        return value.isoformat()
+    known = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return " ".join(str(value).split()) if known else ""
 
 
 def _blocks(text: str) -> list[Block]:

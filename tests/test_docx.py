@@ -1,0 +1,321 @@
+"""Word documents: structure, notes and merged cells; and archives that mean harm."""
+
+import zipfile
+from io import BytesIO
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from askai.errors import ReadError
+from askai.readers.docx import DocxReader
+from marked_up import (
+    read,
+    read_or_refused,
+    rows_of,
+    rows_read,
+    sample,
+    spans,
+    texts,
+    words_found,
+    zipped,
+)
+
+READER = DocxReader()
+_W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+_TYPES = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_STYLES = f"""<w:styles {_W}>
+<w:style w:styleId="H2"><w:name w:val="heading 2"/></w:style>
+<w:style w:styleId="Own"><w:name w:val="My part"/><w:basedOn w:val="H2"/></w:style>
+<w:style w:styleId="Loop"><w:name w:val="x"/><w:basedOn w:val="Loop"/></w:style>
+<w:style w:styleId="Item"><w:name w:val="List Bullet"/></w:style></w:styles>"""
+_NUMBERING = f"""<w:numbering {_W}><w:abstractNum w:abstractNumId="0">
+<w:lvl w:ilvl="0"><w:start w:val="3"/><w:numFmt w:val="upperRoman"/><w:lvlText w:val="%1."/></w:lvl>
+<w:lvl w:ilvl="1"><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="%1.%2)"/></w:lvl>
+</w:abstractNum><w:abstractNum w:abstractNumId="1"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/>
+<w:lvlText w:val="o"/></w:lvl></w:abstractNum>
+<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num>
+<w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num></w:numbering>"""
+
+
+def p(text: str = "", properties: str = "", more: str = "") -> str:
+    return f"<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{escape(text)}</w:t></w:r>{more}</w:p>"
+
+
+def style(name: str) -> str:
+    return f'<w:pStyle w:val="{name}"/>'
+
+
+def item(number: int, depth: int = 0) -> str:
+    return f'<w:numPr><w:ilvl w:val="{depth}"/><w:numId w:val="{number}"/></w:numPr>'
+
+
+def cell(text: str, properties: str = "") -> str:
+    return f"<w:tc><w:tcPr>{properties}</w:tcPr>{p(text)}</w:tc>"
+
+
+def table(*rows: str) -> str:
+    return f"<w:tbl>{''.join(f'<w:tr>{row}</w:tr>' for row in rows)}</w:tbl>"
+
+
+def docx(body: str, **parts: str) -> bytes:
+    members: dict[str, bytes | str] = {
+        "[Content_Types].xml": _TYPES,
+        "word/document.xml": f"<w:document {_W}><w:body>{body}</w:body></w:document>",
+        "word/styles.xml": _STYLES,
+        "word/numbering.xml": _NUMBERING,
+    }
+    return zipped(members | {f"word/{name}.xml": text for name, text in parts.items()})
+
+
+# Real documents.
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        ("docx_lists", 1.0),
+        ("unit_test_headers_numbered", 1.0),
+        ("word_sample", 1.0),
+        ("word_tables", 1.0),
+    ],
+)
+def test_samples_hold_the_words_of_their_truth(name, share):
+    truth = sample(f"docling/docx/{name}.groundtruth.md").decode()
+    assert words_found(read(READER, sample(f"docling/docx/{name}.docx")), truth) >= share
+
+
+@pytest.mark.parametrize("name", ["word_sample", "word_tables"])
+def test_samples_hold_the_rows_of_their_truth(name):
+    truth = rows_of(sample(f"docling/docx/{name}.groundtruth.md").decode())
+    assert rows_read(read(READER, sample(f"docling/docx/{name}.docx"))) == truth
+
+
+def test_a_sample_by_kind():
+    reading = read(READER, sample("docling/docx/word_sample.docx"))
+    found = [(m.level, m.label) for m in reading.marks if m.kind == "heading"]
+    assert found == [(1, "Swimming in the lake"), (1, "Let’s swim!"), (2, "Let’s eat")]
+    assert "1. Wear sunglasses" in texts(reading, "bullet")
+    assert (reading.author, reading.published) == ("Christoph Auer", "2024-10-09")
+
+
+# Documents made here.
+
+
+def test_headings_and_lists():
+    reading = read(READER, docx(
+        p("Part", style("Own")) + p("Outline", '<w:outlineLvl w:val="2"/>') + p("Text.")
+        + p("a", item(1)) + p("b", item(1, 1)) + p("c", item(1, 1)) + p("d", item(1))
+        + p("e", item(2)) + p("f", style("Item")) + p("g", style("Loop")) + p("h", item(0))
+    ))  # fmt: skip
+    found = [(m.level, m.label) for m in reading.marks if m.kind == "heading"]
+    assert found == [(2, "Part"), (3, "Outline")]
+    assert texts(reading, "bullet") == ["III. a", "III.a) b", "III.b) c", "IV. d", "• e", "• f"]
+    assert texts(reading, "paragraph") == ["Text.", "g", "h"]
+
+
+def test_notes_are_tied_to_their_sentences():
+    reading = read(READER, docx(
+        p("A fact.", more='<w:r><w:footnoteReference w:id="2"/></w:r>')
+        + p("Another.", more='<w:r><w:endnoteReference w:id="5"/></w:r>')
+        + p("5 m", more='<w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr>'
+            "<w:t>2</w:t></w:r>"),
+        footnotes=f'<w:footnotes {_W}>'
+        f'<w:footnote w:id="0" w:type="separator">{p("-")}</w:footnote>'
+        f'<w:footnote w:id="2">{p(" See here.")}{p("And there.")}</w:footnote></w:footnotes>',
+        endnotes=f'<w:endnotes {_W}>'
+        f'<w:endnote w:id="5">{p("At the end.")}</w:endnote></w:endnotes>',
+    ))  # fmt: skip
+    assert texts(reading, "paragraph") == ["A fact.¹", "Another.²", "5 m²"]
+    assert spans(reading, "footnote") == [("1", "¹ See here. And there."), ("2", "² At the end.")]
+    assert [label for label, _ in spans(reading, "reference")] == ["1", "2"]
+
+
+def test_merged_cells_repeat_their_value():
+    down, on = '<w:vMerge w:val="restart"/>', "<w:vMerge/>"
+    reading = read(READER, docx(table(
+        cell("City") + cell("2024") + cell("2025"),
+        cell("Hefei", down) + cell("both", '<w:gridSpan w:val="2"/>'),
+        cell("", on) + cell("7") + cell("6"),
+    )))  # fmt: skip
+    assert rows_read(reading) == [
+        ["City", "2024", "2025"], ["Hefei", "both", "both"], ["Hefei", "7", "6"],
+    ]  # fmt: skip
+
+
+def test_a_row_that_repeats_on_each_page_is_the_header():
+    row = "<w:trPr><w:tblHeader/></w:trPr>" + cell("1") + cell("2")
+    reading = read(READER, docx(table(row, cell("a") + cell("b"))))
+    assert texts(reading, "table_header") == ["1\t2"]
+
+
+def test_text_boxes_and_tables_within_cells():
+    box = f"<w:r><w:pict><w:txbxContent>{p('In the box.')}</w:txbxContent></w:pict></w:r>"
+    inner = f"<w:tc>{table(cell('x') + cell('y'))}{p('z')}</w:tc>"
+    reading = read(READER, docx(p("Around.", more=box) + table(cell("a") + inner)))
+    assert texts(reading, "paragraph") == ["Around.", "In the box."]
+    assert texts(reading, "table_row") == ["a\tx y z"]
+
+
+def test_deleted_and_hidden_text_is_no_source():
+    reading = read(READER, docx(
+        p("Seen.", more="<w:del><w:r><w:delText>gone</w:delText></w:r></w:del>"
+          "<w:ins><w:r><w:t> Added.</w:t></w:r></w:ins>"
+          "<w:r><w:rPr><w:vanish/></w:rPr><w:t>secret</w:t></w:r>"
+          '<w:r><w:rPr><w:vanish w:val="0"/></w:rPr><w:t> Shown.</w:t></w:r>'
+          "<w:r><w:instrText>PAGE</w:instrText></w:r>")
+        + f"<w:sdt><w:sdtContent>{p('In a control.')}</w:sdtContent></w:sdt>"
+    ))  # fmt: skip
+    assert texts(reading, "paragraph") == ["Seen. Added. Shown.", "In a control."]
+
+
+def test_two_columns_of_text_alone_are_rows_without_a_header():
+    reading = read(READER, docx(table(cell("Founded") + cell("1984"), cell("Seat") + cell("X"))))
+    assert not spans(reading, "table_header")
+    assert len(spans(reading, "table_row")) == 2
+
+
+# Harm.
+
+
+def test_what_is_outside_is_never_fetched(tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    entity = f'<!DOCTYPE x [<!ENTITY e SYSTEM "{secret.as_uri()}">]>'
+    data = zipped({
+        "[Content_Types].xml": _TYPES,
+        "word/document.xml": f"{entity}<w:document {_W}><w:body>{p('Seen.')}"
+        "<w:p><w:r><w:t>a &e; b</w:t></w:r></w:p></w:body></w:document>",
+        "word/_rels/document.xml.rels": "<Relationships><Relationship TargetMode='External' "
+        f"Type='{_OFFICE}/attachedTemplate' Target='http://127.0.0.1:9/x'/></Relationships>",
+    })  # fmt: skip
+    reading = read_or_refused(READER, data)
+    assert reading is not None
+    assert "Seen." in reading.text
+    assert "secret" not in reading.text
+
+
+def test_entities_are_not_expanded():
+    lol = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+    data = zipped({
+        "[Content_Types].xml": _TYPES,
+        "word/document.xml": f'<!DOCTYPE x [<!ENTITY l0 "lol">{lol}]><w:document {_W}><w:body>'
+        f"{p('Seen.')}<w:p><w:r><w:t>&l9;</w:t></w:r></w:p></w:body></w:document>",
+    })  # fmt: skip
+    reading = read_or_refused(READER, data)
+    assert reading is None or "lollol" not in reading.text
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked():
+    body = p("A" * 30_000_000)
+    with pytest.raises(ReadError, match="looks like a zip bomb"):
+        READER.read(docx(body))
+
+
+def test_a_bomb_that_lies_about_its_size():
+    data = bytearray(docx(p("A" * 5_000_000)))
+    name = b"word/document.xml"
+    entry = data.rindex(name) - 46  # in the directory: the size is at 24
+    data[entry + 24 : entry + 28] = (1000).to_bytes(4, "little")
+    with pytest.raises(ReadError, match=r"damaged|longer"):
+        READER.read(bytes(data))
+
+
+def test_much_that_is_not_read_does_no_harm():
+    members: dict[str, bytes | str] = {"word/media/image1.png": b"\0" * 30_000_000}
+    with zipfile.ZipFile(BytesIO(docx(p("Text.")))) as archive:
+        members |= {name: archive.read(name) for name in archive.namelist()}
+    assert read(READER, zipped(members)).text == "Text."
+
+
+def test_paths_that_lead_out_are_written_nowhere(tmp_path, monkeypatch):
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    reading = read(READER, zipped({
+        "[Content_Types].xml": _TYPES,
+        "../../evil.txt": "x",
+        "_rels/.rels": f"<Relationships><Relationship Type='{_OFFICE}/officeDocument' "
+        "Target='../../evil.xml'/></Relationships>",
+        "word/document.xml": f"<w:document {_W}><w:body>{p('Text.')}</w:body></w:document>",
+    }))  # fmt: skip
+    assert reading.text == "Text."
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "locked with a password"),
+        (b"PK\x03\x04 cut", "not a Word document"),
+        (b"plain text", "not a Word document"),
+        (zipped({"a.txt": "x"}), "zip archive of something else"),
+        (zipped({"[Content_Types].xml": _TYPES}), "no text part"),
+        (zipped({"[Content_Types].xml": _TYPES, "word/document.xml": "<w:document"}), "damaged"),
+        (docx(""), "holds no text"),
+        (docx(table(*["".join(cell("x", '<w:gridSpan w:val="900"/>') for _ in "ab")])), "columns"),
+        (docx("<w:p>" * 3_000), "damaged"),
+        (docx("<w:x>" * 3_000 + "</w:x>" * 3_000), "damaged"),
+    ],
+    ids=["empty", "locked", "cut", "text", "zip", "no-part", "bad-xml", "no-text", "wide",
+         "unclosed", "deep"],
+)  # fmt: skip
+def test_refused_with_a_sentence(data, reason):
+    with pytest.raises(ReadError, match=reason):
+        READER.read(data)
+
+
+def test_an_encrypted_member():
+    data = bytearray(docx(p("Text.")))
+    for place in (data.index(b"PK\x03\x04") + 6, data.index(b"PK\x01\x02") + 8):
+        data[place] |= 1
+    entry = data.rindex(b"word/document.xml") - 46
+    data[entry + 8] |= 1
+    with pytest.raises(ReadError, match="locked with a password"):
+        READER.read(bytes(data))
+
+
+_WHOLE = docx(p("Part", style("H2")) + table(cell("a") + cell("b")) + p("Text.", item(1)))
+
+
+@given(st.integers(0, len(_WHOLE)), st.binary(max_size=4), st.integers(0, 8))
+@settings(max_examples=200, deadline=None)
+def test_damaged_documents(at, data, cut):
+    read_or_refused(READER, _WHOLE[:at] + data + _WHOLE[at + cut :])
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=50, deadline=None)
+def test_any_bytes(data):
+    read_or_refused(READER, data)
+
+
+_NAMES = ("p", "r", "t", "tbl", "tr", "tc", "pPr", "txbxContent", "sdt", "ins", "br", "tab", "rPr")
+_pieces = st.one_of(
+    st.tuples(
+        st.sampled_from(_NAMES),
+        st.text("aB1.:¹*-|[] \t\n\x85\u2028\ufeff\xa0中", max_size=8),
+    ).map(lambda pair: f"<w:{pair[0]}>{escape(pair[1])}"),
+    st.sampled_from([
+        p("x"), p("y", item(1)), p("z", style("H2")), cell("c", "<w:vMerge/>"), p(""),
+        cell("d", '<w:gridSpan w:val="3"/>'), table(cell("e") + cell("f"), cell("")),
+        '<w:r><w:footnoteReference w:id="1"/></w:r>', '<w:gridBefore w:val="2"/>',
+    ]),
+)  # fmt: skip
+
+
+@given(st.lists(_pieces, max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_any_elements(pieces):
+    opened: list[str] = []
+    body = ""
+    for piece in pieces:
+        body += piece
+        if piece.startswith("<w:") and "</" not in piece and not piece.endswith("/>"):
+            opened.append(piece[3:].split(">")[0])
+    body += "".join(f"</w:{name}>" for name in reversed(opened))
+    notes = f'<w:footnotes {_W}><w:footnote w:id="1">{p("n")}</w:footnote></w:footnotes>'
+    read_or_refused(READER, docx(body, footnotes=notes))
