@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from hashlib import sha256
@@ -14,9 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from askai.catalog import Catalog, CatalogWriter, input_sha256
+from askai.catalog import Catalog, CatalogWriter
 from askai.errors import IndexDamaged, IndexMismatch
 from askai.records import Chunk, Document, Mark, Source
+from askai.units import unit_texts, vector_key
+from askai.vocabulary import word_counts
 
 HARD_TEXTS = {
     "nul": "a\0b\0",
@@ -87,7 +90,15 @@ def test_everything_comes_back_as_it_went_in(tmp_path, documents, chunks):
         assert list(catalog.all_chunks()) == [c for _, some in pairs for c in some]
         assert catalog.chunks(c.id for c in chunks) == {c.id: c for c in chunks}
         assert catalog.mtimes() == {d.source.path: n for n, d in enumerate(documents)}
-        assert catalog.input_hashes() == {c.id: input_sha256(c) for c in chunks}
+        assert {id_: (key, of) for id_, key, of in catalog.text_keys()} == {
+            c.id: (
+                vector_key(c.embedded_text, c.language),
+                [vector_key(text, c.language) for _, text in unit_texts(c)],
+            )
+            for c in chunks
+        }
+        assert catalog.word_counts() == word_counts(c.embedded_text for c in chunks)
+        assert catalog.languages() == Counter(c.language or "" for c in chunks)
         for c in chunks:
             assert c in catalog.chunks_of(c.path)
         assert (catalog.document_count(), catalog.chunk_count()) == (len(documents), len(chunks))
@@ -123,9 +134,10 @@ def test_chunks_come_in_the_order_asked_for_and_unknown_ones_are_left_out(tmp_pa
         assert list(catalog.all_chunks()) == pieces
 
 
-def test_the_input_hash_is_that_of_the_embedded_text(tmp_path):
-    piece = Chunk(id="c", path="a.txt", start=0, end=1, text="é", context="Title")
-    assert input_sha256(piece) == sha256("Title\né".encode()).hexdigest()
+def test_a_key_is_of_the_text_and_its_language():
+    key = sha256("en\0Title\né".encode()).digest()
+    assert vector_key("Title\né", "en") == key
+    assert vector_key("Title\né", None) == sha256("\0Title\né".encode()).digest()
 
 
 def test_an_unknown_path_is_a_key_error(tmp_path):

@@ -1,5 +1,6 @@
 """Translations by nearness of words, with vectors made by hand."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,16 @@ from askai import induced_lexicon
 from askai.embedders import packaged_e5
 from askai.errors import IndexDamaged
 from askai.gate import Gate
-from askai.induced_lexicon import InducedLexicon, latin_words
+from askai.induced_lexicon import InducedLexicon
+from askai.vocabulary import latin_words, word_counts
 from small import BY_HAND, filler, hit, passage, retriever, unit
+
+
+def built(told, embedder):
+    """From (text, language) pairs."""
+    languages = Counter(language or "" for _, language in told)
+    return InducedLexicon.build(word_counts(text for text, _ in told), languages, embedder)
+
 
 # Axes: 0 is what all words share, each other one a meaning.
 MEANINGS = {
@@ -48,7 +57,7 @@ ENGLISH = [("Companies build a network. Firms like robots.", "en"), ("A city by 
 
 @pytest.fixture
 def lexicon():
-    return InducedLexicon.build(ENGLISH, Words())
+    return built(ENGLISH, Words())
 
 
 def test_it_holds_the_words_that_say_something_the_commonest_first():
@@ -56,7 +65,7 @@ def test_it_holds_the_words_that_say_something_the_commonest_first():
         ("Robots and robots, 机器人 2025 AI", "en"),
         ("The company; a Company of robots", "en"),
     ]
-    found = InducedLexicon.build(texts, Words())
+    found = built(texts, Words())
     assert found.stems == ("robot", "compani")
     assert found.vectors.shape == (2, DIM)
     assert np.allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-6)
@@ -64,9 +73,9 @@ def test_it_holds_the_words_that_say_something_the_commonest_first():
 
 def test_it_holds_no_more_words_than_it_may(monkeypatch):
     monkeypatch.setattr(induced_lexicon, "_WORDS", 1)
-    assert InducedLexicon.build(
-        [("robots" * 1 + " robots lake", "en"), ("robots", "en")], Words()
-    ).stems == ("robot",)
+    assert built([("robots" * 1 + " robots lake", "en"), ("robots", "en")], Words()).stems == (
+        "robot",
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +93,7 @@ def test_a_word_is_translated_by_those_nearest_to_it(lexicon, word, stems):
 def test_three_translations_are_the_most(monkeypatch):
     monkeypatch.setitem(MEANINGS, "houses", 1)
     monkeypatch.setitem(MEANINGS, "groups", 1)
-    found = InducedLexicon.build([("companies firms houses groups", "en")], Words())
+    found = built([("companies firms houses groups", "en")], Words())
     assert len(found.translations(Words().embed_query("empresas"))) == 3
 
 
@@ -99,7 +108,7 @@ def test_a_question_in_the_corpus_s_language_or_in_chinese_is_not_translated(
 
 @pytest.mark.parametrize("texts", [[], [("机器人产业", "zh")], [("Hoy hay redes", "zh")]])
 def test_there_is_nothing_to_translate_into(texts):
-    found = InducedLexicon.build(texts, Words())
+    found = built(texts, Words())
     assert not found.translates("es")
     assert found.translations(Words().embed_query("red")) in {(), ("red",)} or not found.stems
 
@@ -134,7 +143,7 @@ def test_words_of_a_question_are_known_by_how_they_fold():
 
 def test_shares_of_the_languages_add_up():
     told = [("Network", "en"), ("Red", "es"), ("Company", "en"), ("机器人", None)]
-    found = InducedLexicon.build(told, Words())
+    found = built(told, Words())
     assert found.shares == {"": 0.25, "en": 0.5, "es": 0.25}
     assert found.language == "en"
 
@@ -208,9 +217,7 @@ def summed_up(tmp_path):
         folder.mkdir()
         found, finder = retriever(folder, chunks, embedder=Words())
         told = [("Companies", "en")] * 9 + [("empresas", "es")] * 9
-        lexicon = replace(
-            InducedLexicon.build(told, Words()), shares={"en": 1 - share, "es": share}
-        )
+        lexicon = replace(built(told, Words()), shares={"en": 1 - share, "es": share})
         made.append(found)
         return replace(found, induced=lexicon), finder
 

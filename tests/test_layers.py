@@ -23,7 +23,7 @@ LAYERS = (
      "sub_questions", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
     ("errors", "files", "language", "lexicon", "measures", "records", "sentences", "tables",
-     "token_count", "tokens", "units"),
+     "token_count", "tokens", "units", "vocabulary"),
 )  # fmt: skip
 PARTS = {"alias_mining", "answer", "answerability", "catalog", "centring", "conflicts", "corpus",
          "embedders", "evidence", "gate", "generations", "indexing", "induced_lexicon", "lexical",

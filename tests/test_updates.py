@@ -126,7 +126,8 @@ def content(index, store):
         return {
             "chunks": chunks,
             "documents": [catalog.document(source.path) for source in catalog.sources()],
-            "hashes": catalog.input_hashes(),
+            "keys": catalog.text_keys(),
+            "word_counts": catalog.word_counts(),
             "vectors": passages.vectors(ids),
             "units": units.vectors(unit_ids),
             "tokens": [lexical.tokens_of(id_) for id_ in ids],

@@ -8,10 +8,10 @@ import errno
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, fields
-from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn, Self
@@ -19,6 +19,8 @@ from zlib import crc32
 
 from askai.errors import IndexDamaged, IndexMismatch
 from askai.records import Chunk, Document, Mark, Source
+from askai.units import unit_texts, vector_key
+from askai.vocabulary import word_counts
 
 # The columns are the fields of the records. Brackets, because SQLite takes a name in double quotes
 # that it does not know for a string.
@@ -30,8 +32,8 @@ SOURCE_TUPLES = {field.name for field in fields(Source) if field.default == ()}
 TABLES = f"""
 CREATE TABLE sources (position INTEGER PRIMARY KEY, {SOURCE_COLUMNS}, mtime_ns);
 CREATE UNIQUE INDEX sources_by_path ON sources (path);
-CREATE TABLE texts (position INTEGER PRIMARY KEY, text, marks);
-CREATE TABLE chunks (position INTEGER PRIMARY KEY, {CHUNK_COLUMNS}, input_sha256);
+CREATE TABLE texts (position INTEGER PRIMARY KEY, text, marks, words);
+CREATE TABLE chunks (position INTEGER PRIMARY KEY, {CHUNK_COLUMNS}, vector_key, unit_keys);
 CREATE UNIQUE INDEX chunks_by_id ON chunks (id);
 CREATE INDEX chunks_by_path ON chunks (path);
 """
@@ -52,9 +54,10 @@ DISK_ERRORS = {
 }
 COPIED = {  # the columns of a table beside its position, in the order of the data
     "sources": f"{SOURCE_COLUMNS}, mtime_ns",
-    "texts": "text, marks",
-    "chunks": f"{CHUNK_COLUMNS}, input_sha256",
+    "texts": "text, marks, words",
+    "chunks": f"{CHUNK_COLUMNS}, vector_key, unit_keys",
 }
+KEY = 32  # bytes of a key
 BATCH = 500  # SQLite takes 999 parameters in a statement, or more
 
 
@@ -86,9 +89,11 @@ class CatalogWriter:
         with _as_os_errors(self._path):
             row = (None, *map(_to_column, astuple(source)), mtime_ns)
             position = self._insert("sources", row, source.path)
-            self._insert("texts", (position, document.text, marks), source.path)
-            for chunk in chunks:
-                row = (None, *map(_to_column, astuple(chunk)), input_sha256(chunk))
+            held = list(chunks)
+            words = json.dumps(word_counts(chunk.embedded_text for chunk in held))
+            self._insert("texts", (position, document.text, marks, words), source.path)
+            for chunk in held:
+                row = (None, *map(_to_column, astuple(chunk)), *_keys(chunk))
                 self._insert("chunks", row, chunk.id)
 
     def take_from(self, earlier: Path) -> None:
@@ -244,9 +249,24 @@ class Catalog:
             _damaged(self._path, error)
         return value if isinstance(value, list) else _damaged(self._path, f"{text!r} is no list")
 
-    def input_hashes(self) -> dict[str, str]:
-        """For every chunk id the SHA-256 of what was embedded for it, to compare as pairs."""
-        return dict(self._rows("SELECT id, input_sha256 FROM chunks ORDER BY position"))
+    def text_keys(self) -> list[tuple[str, bytes, list[bytes]]]:
+        """For every chunk its id, and the `units.vector_key` of it and of each of its units."""
+        rows = self._rows("SELECT id, vector_key, unit_keys FROM chunks ORDER BY position")
+        return [
+            (id_, key, [units[at : at + KEY] for at in range(0, len(units), KEY)])
+            for id_, key, units in rows
+        ]
+
+    def word_counts(self) -> Counter[str]:
+        """In how many chunks each word stands, see `induced_lexicon.word_counts`."""
+        counts: Counter[str] = Counter()
+        for (words,) in self._rows("SELECT words FROM texts"):
+            counts.update(json.loads(words))
+        return counts
+
+    def languages(self) -> dict[str, int]:
+        """How many chunks are in each language; "" where it is not known."""
+        return dict(self._rows("SELECT coalesce(language, ''), count(*) FROM chunks GROUP BY 1"))
 
     def document(self, path: str) -> Document:
         """The document with its text and marks; raises KeyError for an unknown path."""
@@ -297,9 +317,9 @@ class Catalog:
         self.close()
 
 
-def input_sha256(chunk: Chunk) -> str:
-    """The SHA-256 of `chunk.embedded_text` in UTF-8: equal for equal vectors of one model."""
-    return sha256(chunk.embedded_text.encode()).hexdigest()
+def _keys(chunk: Chunk) -> tuple[bytes, bytes]:
+    units = (vector_key(text, chunk.language) for _, text in unit_texts(chunk))
+    return vector_key(chunk.embedded_text, chunk.language), b"".join(units)
 
 
 def _to_column(value: Any) -> Any:

@@ -9,7 +9,6 @@ text that it no longer holds. The same goes for the words that a text was cut in
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,8 @@ from askai.errors import StoredIndexError
 from askai.generations import Generation, Manifest, SourceState, damaged_files, open_unchecked
 from askai.induced_lexicon import known_words
 from askai.lexical import LexicalIndex
-from askai.records import Chunk
 from askai.stores import Store
-from askai.units import unit_texts
+from askai.units import numbered
 
 CATALOG, VECTORS, UNITS, LEXICAL = "catalog.sqlite", "vectors.faiss", "units.faiss", "lexical"
 WORDS = "words.npz"
@@ -34,11 +32,6 @@ _READING = ("readers", "chunking", "descriptions")
 EMBEDDING = ("embedder", "centring", "store")
 _CUTTING = ("lexical", "tokens")
 _WORDS = ("embedder", "words")
-
-
-def key(text: str, language: str | None) -> bytes:
-    """What a vector is kept under: the SHA-256 of a text, and the language it was centred for."""
-    return sha256(f"{language or ''}\0{text}".encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +64,6 @@ class Earlier:
     words: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
     lexical: LexicalIndex | None = None
     cut: Mapping[bytes, str] = field(default_factory=dict)  # id in `lexical` by key of its text
-
-    def tokens_of(self, text: str) -> list[str] | None:
-        """What a passage of this embedded text was cut into; None: it is new."""
-        id_ = self.cut.get(key(text, None)) if self.lexical is not None else None
-        return None if id_ is None or self.lexical is None else self.lexical.tokens_of(id_)
 
 
 @contextmanager
@@ -123,17 +111,18 @@ def _opened(
         return not any(name.startswith((f"{stem}.", f"{stem}/")) for name in damaged)
 
     catalog = stack.enter_context(Catalog.open(folder / CATALOG))
+    keys = catalog.text_keys()
     passages = units = KnownVectors()
     lexical, cut = None, {}
     if same(EMBEDDING):
         passages, units = (
             _known(stack, store_class, folder / part, ids) if whole(part) else KnownVectors()
-            for part, ids in zip((VECTORS, UNITS), _keys(catalog.all_chunks()), strict=True)
+            for part, ids in zip((VECTORS, UNITS), _by_key(keys), strict=True)
         )
     if same(_CUTTING) and whole(LEXICAL):
         lexical = lexical_class.open(folder / LEXICAL)
         stack.callback(lexical.close)
-        cut = {key(chunk.embedded_text, None): chunk.id for chunk in catalog.all_chunks()}
+        cut = {key: id_ for id_, key, _ in keys}
     return Earlier(
         manifest=manifest,
         catalog=folder / CATALOG if same(_READING) else None,
@@ -154,10 +143,13 @@ def _known(
     return KnownVectors(store, ids)
 
 
-def _keys(chunks: Iterable[Chunk]) -> tuple[dict[bytes, str], dict[bytes, str]]:
+def _by_key(
+    keys: Iterable[tuple[str, bytes, list[bytes]]],
+) -> tuple[dict[bytes, str], dict[bytes, str]]:
     passages: dict[bytes, str] = {}
     units: dict[bytes, str] = {}
-    for chunk in chunks:
-        passages[key(chunk.embedded_text, chunk.language)] = chunk.id
-        units.update((key(text, chunk.language), id_) for id_, text in unit_texts(chunk))
+    for id_, key, of_units in keys:
+        passages[key] = id_
+        for n, unit in enumerate(of_units):
+            units[unit] = numbered(id_, n)
     return passages, units

@@ -4,13 +4,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-
-import numpy as np
 
 from askai import chunking, induced_lexicon, tokens
 from askai.catalog import Catalog, CatalogWriter
@@ -26,10 +25,9 @@ from askai.earlier import (
     WORDS,
     Earlier,
     KnownVectors,
-    key,
     open_earlier,
 )
-from askai.embedders import Embedder, Vectors
+from askai.embedders import Embedder
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, ReadError, StoredIndexError
 from askai.generations import (
@@ -47,10 +45,11 @@ from askai.readers import READERS
 from askai.records import Skipped, Source
 from askai.seams import load
 from askai.stores import Store
-from askai.units import unit_texts
+from askai.units import chunk_of, numbered, unit_texts
 
 _JOURNAL = ".embedded"  # beside the generations: what an interrupted build has embedded
 _BATCH = 128  # passages embedded at a time
+_COPIED = 8192  # vectors taken over at a time
 _MANY = 100  # texts embedded that tell the pace
 
 # What is said of a setting that is another one than the index was made with.
@@ -300,53 +299,60 @@ def write_parts(
     """Makes of the catalogue in `folder` what answers are found by."""
     known = earlier or Earlier()
     with Catalog.open(folder / CATALOG) as catalog:
-        embedding = _Embedding(recipe, progress, _texts_of(catalog))
-        embedding.run(_passages(catalog), folder / VECTORS, known.passages)
-        embedding.run(_units(catalog), folder / UNITS, known.units)
-        told = ((c.embedded_text, c.language) for c in catalog.all_chunks())
+        keys = catalog.text_keys()
+        passages = [(id_, key) for id_, key, _ in keys]
+        units = [(numbered(id_, n), key) for id_, _, of in keys for n, key in enumerate(of)]
+        embedding = _Embedding(recipe, progress, len(passages) + len(units))
+        embedding.run(passages, partial(_passages, catalog), folder / VECTORS, known.passages)
+        embedding.run(units, partial(_units, catalog), folder / UNITS, known.units)
         words = induced_lexicon.InducedLexicon.build(
-            told,
+            catalog.word_counts(),
+            catalog.languages(),
             recipe.embedder,
             known=known.words,
             tell=lambda done, total: progress("words", done, total),
         )
         words.save(folder / WORDS)
+        kept = {id_: known.cut[key] for id_, key in passages if key in known.cut}
+        new = [id_ for id_, _ in passages if id_ not in kept]
         recipe.lexical_class.build(
             folder / LEXICAL,
-            ((c.id, _tokens(c.embedded_text, known)) for c in catalog.all_chunks()),
+            ((id_, tokens.content_tokens(text)) for id_, text, _ in _passages(catalog, new)),
+            earlier=known.lexical,
+            kept=kept,
         ).close()
         return Parts(
-            chunks=catalog.chunk_count(),
+            chunks=len(passages),
             texts=embedding.total,
             embedded=embedding.new,
             seconds=embedding.seconds,
         )
 
 
-def _tokens(text: str, earlier: Earlier) -> list[str]:
-    known = earlier.tokens_of(text)
-    return tokens.content_tokens(text) if known is None else known
+Text = tuple[str, str, str | None]  # (id, text, language)
 
 
-Texts = Iterator[tuple[str, str, str | None]]  # (id, text, language)
+def _passages(catalog: Catalog, ids: Sequence[str]) -> Iterator[Text]:
+    """The texts of passages, a few at a time."""
+    for at in range(0, len(ids), _BATCH):
+        for chunk in catalog.chunks(ids[at : at + _BATCH]).values():
+            yield chunk.id, chunk.embedded_text, chunk.language
 
 
-def _passages(catalog: Catalog) -> Texts:
-    return ((c.id, c.embedded_text, c.language) for c in catalog.all_chunks())
-
-
-def _units(catalog: Catalog) -> Texts:
-    """What an answer is picked from."""
-    return ((id_, text, c.language) for c in catalog.all_chunks() for id_, text in unit_texts(c))
-
-
-def _texts_of(catalog: Catalog) -> int:
-    return sum(1 + len(unit_texts(chunk)) for chunk in catalog.all_chunks())
+def _units(catalog: Catalog, ids: Sequence[str]) -> Iterator[Text]:
+    """The texts of units, what an answer is picked from."""
+    wanted = set(ids)
+    passages = list(dict.fromkeys(map(chunk_of, ids)))
+    for at in range(0, len(passages), _BATCH):
+        for chunk in catalog.chunks(passages[at : at + _BATCH]).values():
+            for id_, text in unit_texts(chunk):
+                if id_ in wanted:
+                    yield id_, text, chunk.language
 
 
 @dataclass(slots=True)
 class _Embedding:
-    """Fills stores with vectors, a batch at a time; counts as it goes."""
+    """Fills stores with vectors; counts as it goes."""
 
     recipe: Recipe
     progress: Progress
@@ -355,34 +361,38 @@ class _Embedding:
     new: int = 0
     seconds: float = 0.0
 
-    def run(self, texts: Texts, path: Path, known: KnownVectors) -> None:
-        """Writes a store of the vectors of these texts, of which some are known."""
+    def run(
+        self,
+        keyed: Sequence[tuple[str, bytes]],
+        texts: Callable[[Sequence[str]], Iterator[Text]],
+        path: Path,
+        known: KnownVectors,
+    ) -> None:
+        """Writes a store of the vectors of (id, key): those that are known, then those of the
+        others, whose `texts` are embedded a batch at a time."""
         store = self.recipe.store_class.create(path, dim=self.recipe.embedder.dim)
         self.progress("embedding", self.done, self.total)
-        while batch := list(islice(texts, _BATCH)):
+        kept = [(id_, known.ids[key]) for id_, key in keyed if key in known.ids]
+        for at in range(0, len(kept), _COPIED):
+            ids, places = zip(*kept[at : at + _COPIED], strict=True)
+            store.add(list(ids), known.vectors(places))
+            self._did(len(ids))
+        there = {id_ for id_, _ in kept}
+        rest = texts([id_ for id_, _ in keyed if id_ not in there])
+        while batch := list(islice(rest, _BATCH)):
             ids, written, languages = zip(*batch, strict=True)
-            store.add(list(ids), self._vectors(written, languages, known))
-            self.done += len(batch)
-            self.progress("embedding", self.done, self.total)
+            start = perf_counter()
+            found = self.recipe.embedder.embed_passages(written)
+            store.add(list(ids), self.recipe.centring.passages(found, languages))
+            self.seconds += perf_counter() - start
+            self.new += len(batch)
+            self._did(len(batch))
         store.flush()
         store.close()
 
-    def _vectors(
-        self, texts: Sequence[str], languages: Sequence[str | None], known: KnownVectors
-    ) -> Vectors:
-        places = known.places(map(key, texts, languages))
-        vectors = np.empty((len(texts), self.recipe.embedder.dim), dtype=np.float32)
-        kept = [i for i, place in enumerate(places) if place is not None]
-        rest = [i for i, place in enumerate(places) if place is None]
-        if kept:
-            vectors[kept] = known.vectors([place for place in places if place is not None])
-        if rest:
-            start = perf_counter()
-            found = self.recipe.embedder.embed_passages([texts[i] for i in rest])
-            vectors[rest] = self.recipe.centring.passages(found, [languages[i] for i in rest])
-            self.new += len(rest)
-            self.seconds += perf_counter() - start
-        return vectors
+    def _did(self, count: int) -> None:
+        self.done += count
+        self.progress("embedding", self.done, self.total)
 
 
 def _report(

@@ -8,9 +8,7 @@ nDCG@10; what it finds wrong (seizing for siège) costs little, since a passage 
 its scores.
 """
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 
 from askai.embedders import Embedder, Vector, Vectors, queries
 from askai.errors import IndexDamaged
-from askai.tokens import FUNCTION_WORDS, folded, is_han, stemmed
+from askai.tokens import folded, stemmed
 
 VERSION = "3"
 _BATCH = 256  # words embedded at a time
@@ -29,7 +27,6 @@ _MEAN = 0.9  # share of what all words have in common that is taken off
 _LEAST = 0.5  # cosine of a translation
 _MOST = 3  # translations of a word
 _NEAREST = 12  # words looked at for them, since several have one stem
-_WORD = re.compile(r"[^\W\d_]{3,}(?:-[^\W\d_]{2,})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +44,16 @@ class InducedLexicon:
     @classmethod
     def build(
         cls,
-        passages: Iterable[tuple[str, str | None]],
+        counts: Mapping[str, int],
+        languages: Mapping[str, int],
         embedder: Embedder,
         *,
         known: Mapping[str, NDArray[np.float16]] | None = None,
         tell: Callable[[int, int], None] = lambda *_: None,
     ) -> "InducedLexicon":
-        """`passages` are (text, language); `known` are vectors as `known_words` gives them. `tell`
-        hears how many of the new words are embedded."""
-        counts: Counter[str] = Counter()
-        languages: Counter[str] = Counter()
-        for text, language in passages:
-            counts.update({word.lower() for word in latin_words(text).values()})
-            languages[language or ""] += 1
+        """`counts` are of passages by word, see `vocabulary.word_counts`; `languages` of them by
+        language. `known` are vectors as `known_words` gives them. `tell` hears how many of the new
+        words are embedded."""
         words = [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
         words = words[:_WORDS]
         # As questions: so, words of two languages are nearer to each other than as passages.
@@ -76,7 +70,8 @@ class InducedLexicon:
         found = raw.astype(np.float32)
         mean = _MEAN * found.sum(axis=0) / max(1, len(words))
         stems = tuple(stemmed(folded(word)) for word in words)
-        shares = {code: count / languages.total() for code, count in sorted(languages.items())}
+        total = sum(languages.values())
+        shares = {code: count / total for code, count in sorted(languages.items())}
         mean = mean.astype(np.float32)
         return cls(stems, _normalised(found - mean), mean, shares, tuple(words), raw)
 
@@ -137,12 +132,6 @@ def known_words(path: Path) -> dict[str, NDArray[np.float16]]:
             return dict(zip(stored["words"].tolist(), stored["raw"], strict=True))
     except Exception:  # noqa: BLE001  of several kinds; then they are embedded again
         return {}
-
-
-def latin_words(text: str) -> dict[str, str]:
-    """The words of a text that say what it is about, by how they fold, as they are written."""
-    found = {folded(word): word for word in _WORD.findall(text) if not is_han(folded(word)[:1])}
-    return {plain: word for plain, word in found.items() if plain not in FUNCTION_WORDS}
 
 
 def _normalised(vectors: NDArray[Any]) -> Vectors:

@@ -15,7 +15,7 @@ from askai.aliases import Aliases, Mention
 from askai.catalog import Catalog
 from askai.centring import Centring
 from askai.embedders import Embedder, Vector
-from askai.induced_lexicon import InducedLexicon, latin_words
+from askai.induced_lexicon import InducedLexicon
 from askai.language import language_of
 from askai.lexical import LexicalIndex
 from askai.lexicon import translations
@@ -23,6 +23,7 @@ from askai.records import Chunk, Hit
 from askai.stores import Store
 from askai.tokens import content_tokens, folded, is_han, stemmed, tokens
 from askai.units import chunk_of, says_something, unit_texts
+from askai.vocabulary import latin_words
 
 # What a full lexical match is worth in cosine: measured on development data, see docs/retrieval.md.
 LEXICAL_WEIGHT = 0.25

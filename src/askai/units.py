@@ -1,6 +1,7 @@
 """The units of a passage: the sentences, bullets, rows and notes that an answer is made of."""
 
 import re
+from hashlib import sha256
 
 from askai.records import Chunk
 from askai.sentences import is_finished
@@ -23,9 +24,20 @@ def unit_texts(chunk: Chunk) -> list[tuple[str, str]]:
     ]
 
 
+def vector_key(text: str, language: str | None) -> bytes:
+    """What the vector of a text is kept under: the SHA-256 of the text and of its language, whose
+    mean was taken off."""
+    return sha256(f"{language or ''}\0{text}".encode("utf-8", "surrogatepass")).digest()
+
+
 def unit_id(chunk: Chunk, n: int) -> str:
     """The id of a passage's n-th unit."""
-    return f"{chunk.id}:{n}"
+    return numbered(chunk.id, n)
+
+
+def numbered(chunk_id: str, n: int) -> str:
+    """The id of the n-th unit of the passage of this id."""
+    return f"{chunk_id}:{n}"
 
 
 def chunk_of(unit: str) -> str:

@@ -1,6 +1,6 @@
 """The lexical seam: passages found by the words of the question."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -18,8 +18,18 @@ class LexicalIndex(Protocol):
     """
 
     @classmethod
-    def build(cls, path: Path, passages: Iterable[tuple[str, Sequence[str]]]) -> Self:
-        """Indexes (id, tokens) pairs and writes the folder `path`, fsynced."""
+    def build(
+        cls,
+        path: Path,
+        passages: Iterable[tuple[str, Sequence[str]]],
+        *,
+        earlier: Self | None = None,
+        kept: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Indexes (id, tokens) pairs and writes the folder `path`, fsynced.
+
+        `kept` are more passages: ids, each with the id that has its tokens in an `earlier` index.
+        """
         ...
 
     @classmethod

@@ -14,10 +14,10 @@ would cost more than the question.
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from io import BytesIO
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,27 +49,48 @@ class BM25Index:
         self._scores, self._passages, self._offsets = (arrays[name] for name in ARRAYS)
 
     @classmethod
-    def build(cls, path: Path, passages: Iterable[tuple[str, Sequence[str]]]) -> Self:
+    def build(
+        cls,
+        path: Path,
+        passages: Iterable[tuple[str, Sequence[str]]],
+        *,
+        earlier: Self | None = None,
+        kept: Mapping[str, str] | None = None,
+    ) -> Self:
         """Raises ValueError when an id comes twice; see `LexicalIndex.build`."""
-        ids: list[str] = []
+        ids = list(kept or {})
+        terms, given, lengths = earlier.given(list((kept or {}).values())) if earlier else _NONE
+        column = {term: number for number, term in enumerate(terms)}
         rows: list[list[int]] = []
-        column: dict[str, int] = {}
         for id_, tokens in passages:
             ids.append(id_)
             rows.append([column.setdefault(token, len(column)) for token in tokens])
         if len(set(ids)) != len(ids):
             raise ValueError("A passage id is given twice.")
+        new = np.fromiter(chain.from_iterable(rows), np.int32)
+        numbers = np.concatenate([given, new])
+        terms, numbers = _used(list(column), numbers)
+        counts = np.array([0, *lengths.tolist(), *map(len, rows)], dtype=np.int64)
+        ends = np.cumsum(counts)
+        given_now: dict[str, NDArray[Any]] = {"tokens": numbers, "ends": ends}
+        arrays = given_now | _weigh(numbers, ends, terms)
         path.mkdir(parents=True, exist_ok=True)
-        ends = np.cumsum([0, *map(len, rows)])
-        given = {"tokens": np.fromiter(chain.from_iterable(rows), np.int32), "ends": ends}
         kinds = ARRAYS | GIVEN
-        for name, array in (_weigh(rows, column) | given).items():
+        for name, array in arrays.items():
             content = BytesIO()
             np.save(content, array.astype(kinds[name]), allow_pickle=False)
             write_durably(path / f"{name}.npy", content.getbuffer())
-        listing = {"k1": K1, "b": B, "ids": ids, "terms": list(column)}
+        listing = {"k1": K1, "b": B, "ids": ids, "terms": terms}
         write_durably(path / "terms.json", json.dumps(listing, indent=0))
         return cls.open(path)
+
+    def given(self, ids: Sequence[str]) -> tuple[list[str], NDArray[np.int32], NDArray[np.int64]]:
+        """All terms; their numbers in these passages, one after the other; how many each has."""
+        rows = np.array([self._row[id_] for id_ in ids], dtype=np.int64)
+        starts, lengths = self._ends[rows], self._ends[rows + 1] - self._ends[rows]
+        before = np.cumsum(lengths) - lengths
+        places = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+        return self._terms, np.asarray(self._tokens[places]), lengths
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -174,13 +195,31 @@ class BM25Index:
         self._tokens, self._ends = (np.empty(0, t) for t in GIVEN.values())
 
 
-def _weigh(rows: list[list[int]], column: dict[str, int]) -> dict[str, NDArray[Any]]:
+_NONE: tuple[list[str], NDArray[np.int32], NDArray[np.int64]] = (
+    [],
+    np.empty(0, np.int32),
+    np.empty(0, np.int64),
+)
+
+
+def _used(terms: list[str], numbers: NDArray[np.int32]) -> tuple[list[str], NDArray[np.int32]]:
+    """The terms that are in any passage, and the numbers that they have now."""
+    used = np.bincount(numbers, minlength=len(terms)) > 0
+    places = np.cumsum(used, dtype=np.int32) - 1
+    return [term for term, kept in zip(terms, used, strict=True) if kept], places[numbers]
+
+
+def _weigh(
+    numbers: NDArray[np.int32], ends: NDArray[np.int64], terms: list[str]
+) -> dict[str, NDArray[Any]]:
     """The postings of every term, by bm25s, which cannot take a corpus without any term."""
-    if not column:
+    if not terms:
         return {"scores": np.empty(0), "passages": np.empty(0), "offsets": np.zeros(1)}
+    rows = [numbers[start:end].tolist() for start, end in pairwise(ends.tolist())]
     model = import_module("bm25s").BM25(
         k1=K1, b=B, method="lucene", backend="numpy", csc_backend="numpy"
     )
+    column = {term: number for number, term in enumerate(terms)}
     model.index((rows, column), create_empty_token=False, show_progress=False)
     found = model.scores
     return {
