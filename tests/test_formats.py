@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from askai.readers import READERS, VERSIONS
+from askai.seams import load
+
 SAMPLES = Path(__file__).parent.parent.parent / "shared" / "samples"
 ASKED = "Has Suzhou nine classical gardens in its old town?"
 WORDS = "Suzhou keeps nine classical gardens in its old town."
@@ -75,6 +78,13 @@ FILES = {
     "x.jsonl": json.dumps({"title": "Towns", "text": WORDS}).encode(),
     "x.md": f"---\ntitle: Towns\ndate: 2025-03-04\n---\n\n# Towns\n\n{WORDS}\n".encode(),
 }
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_has_the_version_that_indexes_are_compared_by(name):
+    reader = load("reader", READERS, name)
+    assert (reader.name, reader.version) == (name, VERSIONS[name])
+    assert set(VERSIONS) == set(READERS)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -445,6 +446,48 @@ def test_kill_9_ten_times_leaves_the_last_index_each_time(indexed):
     assert any(name.startswith(".building-") for name in leftovers(indexed))
     assert indexed.run("index", "--json").json["documents"] == 3
     assert leftovers(indexed) == []
+    indexed.answers()
+
+
+KILLS = 200 if os.environ.get("ASKAI_LONG") else 20
+
+
+def test_kill_9_at_any_moment_of_an_update_loses_nothing(indexed):
+    """Each time files are edited, renamed and deleted, and the update is killed at some moment of
+    its work; then what was there answers, and the next update that is left alone finishes it."""
+    dice = random.Random(3)  # noqa: S311
+    took = 1.5
+    died = 0
+    indexed.write("x.md", "# Jinan\n\nJinan is known for its springs.\n")
+    for n in range(KILLS):
+        before = indexed.generation.name
+        others = sorted(p for p in indexed.corpus.glob("*.md") if p.name != "b.md")
+        indexed.write(f"n{n}.md", f"# Town {n}\n\nTown {n} has {n + 2} gardens.\n")
+        others[0].rename(indexed.corpus / f"m{n}.md")
+        if len(others) > 4:
+            others[1].unlink()
+        begin = time.monotonic()
+        with indexed.start(SCRIPT, "index", *(["--rebuild"] if n % 5 == 4 else [])) as process:
+            try:
+                process.communicate(timeout=dice.uniform(0.2, 1.0) * took)
+                took = max(0.5, time.monotonic() - begin)  # it was faster than its death
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                died += 1
+        asked = indexed.run("ask", QUESTION)
+        assert asked.out.startswith(ANSWER), asked
+        found = indexed.run("doctor", "--json").json
+        assert found["well"], (before, found)
+    assert died > KILLS // 4
+    report = indexed.run("index", "--json").json
+    there = {path.name for path in indexed.corpus.iterdir()}
+    files = indexed.run("status", "--files", "--json").json["files"]
+    assert {file["path"] for file in files} == there
+    assert {file["state"] for file in files} == {"indexed"}
+    assert report["documents"] == len(there)
+    assert leftovers(indexed) == []
+    assert not list(indexed.index.glob(".embedded-*"))
     indexed.answers()
 
 

@@ -41,9 +41,8 @@ from askai.generations import (
     writing,
 )
 from askai.lexical import LexicalIndex
-from askai.readers import READERS
+from askai.readers import VERSIONS
 from askai.records import Skipped, Source
-from askai.seams import load
 from askai.stores import Store
 from askai.units import chunk_of, numbered, unit_texts
 
@@ -82,7 +81,7 @@ class Recipe:
         """All that shapes an index besides the documents, as the manifest keeps it."""
         return {
             **self.parts,
-            "readers": {name: load("reader", READERS, name).version for name in sorted(READERS)},
+            "readers": VERSIONS,
             "descriptions": description_digest(corpus),
             "passwords": _mark(corpus.passwords),
         }

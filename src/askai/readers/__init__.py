@@ -15,6 +15,17 @@ READERS = {
     "csv": "askai.readers.tables_csv:CsvReader",
     "jsonl": "askai.readers.jsonl:JsonLinesReader",
 }
+# As their classes have them, and here so that nothing is loaded to compare them.
+VERSIONS = {
+    "text": "1",
+    "markdown": "1",
+    "pdf": "1",
+    "html": "1",
+    "docx": "1",
+    "epub": "1",
+    "csv": "1",
+    "jsonl": "1",
+}
 # Read in a process of their own (`readers.worker`): their parsers can hang, or crash.
 ISOLATED = frozenset({"pdf", "html", "docx", "epub"})
 # Which reader a file name asks for. A reader added by an entry point is reached by its own name
