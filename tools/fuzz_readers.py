@@ -5,8 +5,9 @@
 
 Each file of the folder that a reader exists for is cut, spliced with another, and has bytes
 flipped, repeated or replaced by what parsers stumble over; then it is read by the worker, as
-`askai index` would. A reading must keep the reader's contract, or the file be refused by a ReadError that is no
-crash. What breaks this is printed with the seed that makes it again, and kept in FOLDER/.found.
+`askai index` would. A reading must keep the reader's contract, or the file be refused by a
+ReadError that is no crash. What breaks this is printed with the seed that makes it again, and
+kept in FOLDER/.found.
 """
 
 import random
