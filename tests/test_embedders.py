@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askai.embedders import Embedder
+from askai.embedders import Embedder, packaged_e5
 from askai.embedders.bert_numpy import BertEncoder
 from askai.embedders.hashing import HashingEmbedder, features
 from askai.embedders.models import resolve
@@ -282,3 +282,15 @@ def test_prompts(tmp_path: Path, name: str, prompts: dict, query: str, passage: 
     expected = minilm.embed_passages([f"{query}text", f"{passage}text"])
     found = np.stack([model.embed_query("text"), model.embed_passages(["text"])[0]])
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.model
+def test_few_passages_have_the_vectors_of_many_and_load_no_torch():
+    texts = ["Nanjing has 53 colleges.", "南京有五十三所高校。", "", "word " * 700]
+    few, many = packaged_e5.embedder(), packaged_e5.embedder()
+    found = few.embed_passages(texts)
+    asked = few.embed_queries(texts)
+    assert few._model is None
+    many._loaded()
+    assert np.abs(found - many.embed_passages(texts)).max() < 1e-5
+    assert np.abs(asked - many.embed_queries(texts)).max() < 1e-5

@@ -29,6 +29,7 @@ Location = Path | str | Callable[[], Path]  # a folder, or what prepares it when
 _NOT_VECTORS = {"askai-model.json", "data_config.json"}  # in the folder, without a say in vectors
 _MODEL_SUFFIXES = {".json", ".txt", ".model", ".safetensors", ".bin", ".spm", ".vocab", ".bpe"}
 _OTHER_BACKENDS = {"onnx", "openvino", "coreml", "tf"}  # folders with copies for other programs
+_FEW = 24  # texts that NumPy has embedded before torch is loaded
 _SLICE = 64  # texts in one call of the encoder, which costs something by itself
 _E5 = re.compile(r"(?<![a-z0-9])e5(?![a-z0-9])")
 
@@ -153,8 +154,16 @@ class SentenceTransformerEmbedder:
         return self._fingerprint
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (n, dim); raises ModelError when the model cannot be loaded."""
+        """Vectors of shape (n, dim); raises ModelError when the model cannot be loaded.
+
+        Few texts, as of an edited file, are embedded as questions are, without loading torch: the
+        vectors are the same to 1e-5.
+        """
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        if self._by_numpy(texts):
+            for i, text in enumerate(texts):
+                vectors[i] = self._numpy_vector(text, role="document")
+            return vectors
         # Neighbours of like length waste no padding; the longest first, so that a batch that is
         # too much for the machine fails at once and not after an hour.
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
@@ -166,23 +175,30 @@ class SentenceTransformerEmbedder:
     def embed_query(self, text: str) -> Vector:
         """A vector of shape (dim,); raises ModelError when the model cannot be loaded."""
         if self._numpy_queries:
-            return self._query_vector(text)
+            return self._numpy_vector(text, role="query")
         vector: Vector = self._encode([text], role="query")[0]
         return vector
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of shape (n, dim), as `embed_query` gives them one by one, to 1e-5."""
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        if self._by_numpy(texts):
+            for i, text in enumerate(texts):
+                vectors[i] = self._numpy_vector(text, role="query")
+            return vectors
         for start in range(0, len(texts), _SLICE):
             part = list(texts[start : start + _SLICE])
             vectors[start : start + len(part)] = self._encode(part, role="query")
         return vectors
 
-    def _query_vector(self, text: str) -> Vector:
+    def _by_numpy(self, texts: Sequence[str]) -> bool:
+        return self._numpy_queries and self._model is None and len(texts) <= _FEW
+
+    def _numpy_vector(self, text: str, *, role: str) -> Vector:
         with self._lock:
             if self._query_encoder is None:
                 self._query_encoder = _open_encoder(self.folder, self.name, self.max_tokens)
-        prompt = default_prompts(self.name)[0]
+        prompt = default_prompts(self.name)[role != "query"]
         return self._query_encoder.encode(prompt + encodable(text))
 
     def _encode(self, texts: list[str], *, role: str) -> Vectors:
