@@ -4,11 +4,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from askai.catalog import Catalog
 from askai.corpus import SOURCES, Corpus, CorpusFile, Listing
 from askai.generations import Manifest, SourceState
 from askai.records import Skipped
+
+if TYPE_CHECKING:
+    from askai.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class FileStatus:
 
 
 def file_statuses(
-    catalog: Catalog, changes: Changes, skipped: Sequence[Skipped]
+    catalog: "Catalog", changes: Changes, skipped: Sequence[Skipped]
 ) -> list[FileStatus]:
     """Every file that is in the index, in the folder or left out, ordered by path."""
     states = dict.fromkeys(changes.changed, "changed") | dict.fromkeys(changes.removed, "removed")

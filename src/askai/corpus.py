@@ -11,7 +11,7 @@ from typing import Any
 
 from askai import seams
 from askai.errors import CorpusError, ReadError
-from askai.readers import ISOLATED, READERS, SUFFIXES, Reader, worker
+from askai.readers import ISOLATED, MOST_SECONDS, READERS, SUFFIXES, Reader
 from askai.records import Document, Skipped, Source
 
 SOURCES = "sources.toml"
@@ -56,7 +56,7 @@ class Corpus:
     exclude: tuple[str, ...] = ()
     index: Path | None = None  # askai's own folder, which may be inside and is no document
     passwords: Mapping[str, str] = field(default_factory=dict)  # by path, or a pattern of paths
-    max_read_seconds: float = worker.SECONDS  # for one file
+    max_read_seconds: float = MOST_SECONDS  # for one file
 
     @classmethod
     def open(
@@ -66,7 +66,7 @@ class Corpus:
         max_bytes: int,
         index: Path | None = None,
         passwords: Mapping[str, str] | None = None,
-        max_read_seconds: float = worker.SECONDS,
+        max_read_seconds: float = MOST_SECONDS,
     ) -> "Corpus":
         """Raises CorpusError when there is no such folder, or `sources.toml` has an error."""
         try:
@@ -178,12 +178,14 @@ def read_document(
     reader: str,
     described: Description | None = None,
     password: str = "",
-    seconds: float = worker.SECONDS,
+    seconds: float = MOST_SECONDS,
 ) -> Document:
     """The document that a reader makes of these bytes; raises ReadError."""
     chosen: Reader = seams.load("reader", READERS, reader)()
     known = described or Description()
     if reader in ISOLATED:
+        from askai.readers import worker  # noqa: PLC0415  most commands read no file
+
         reading = worker.read(reader, data, password=password, seconds=seconds)
     else:
         reading = chosen.read(data, password=password)

@@ -27,6 +27,7 @@ VERSIONS = {
     "jsonl": "1",
 }
 # Read in a process of their own (`readers.worker`): their parsers can hang, or crash.
+MOST_SECONDS = 120.0  # for one file
 ISOLATED = frozenset({"pdf", "html", "docx", "epub"})
 # Which reader a file name asks for. A reader added by an entry point is reached by its own name
 # through `readers` in askai.toml.

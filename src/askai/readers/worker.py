@@ -20,10 +20,9 @@ from typing import IO, Any
 
 from askai import seams
 from askai.errors import ReadError, UsageError
-from askai.readers import READERS, Reader, Reading
+from askai.readers import MOST_SECONDS, READERS, Reader, Reading
 from askai.records import Mark
 
-SECONDS = 120.0  # for one file
 MEGABYTES = 2048  # of address space
 COMMAND = [sys.executable, "-m", "askai.readers.worker"]
 _BLOCK = 1 << 16
@@ -32,7 +31,7 @@ _BLOCK = 1 << 16
 class Worker:
     """One process; `read` may be called from any thread, one call at a time runs."""
 
-    def __init__(self, *, seconds: float = SECONDS, megabytes: int = MEGABYTES) -> None:
+    def __init__(self, *, seconds: float = MOST_SECONDS, megabytes: int = MEGABYTES) -> None:
         self._seconds = seconds
         self._megabytes = megabytes
         self._process: subprocess.Popen[bytes] | None = None
@@ -132,7 +131,7 @@ def read(
     data: bytes,
     *,
     password: str = "",
-    seconds: float = SECONDS,
+    seconds: float = MOST_SECONDS,
     megabytes: int = MEGABYTES,
 ) -> Reading:
     """As `Worker.read`, by a worker that this process keeps."""
