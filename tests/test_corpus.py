@@ -28,15 +28,15 @@ def remake(desk, content):
 
 
 NOTHING = {
-    "empty folder": ({}, "corpus holds no documents; put text or Markdown files in it."),
-    "only hidden files": ({".a.txt": "a"}, "corpus holds no documents; put text or Markdown"),
+    "empty folder": (
+        {},
+        "corpus holds no documents; put PDF, HTML, Word, text or Markdown files in it.",
+    ),
+    "only hidden files": ({".a.txt": "a"}, "corpus holds no documents; put PDF, HTML"),
     "only askai's own files": ({"sources.toml": ""}, "corpus holds no documents"),
     "only unknown suffixes": (
         {"a.jpg": "a"},
-        (
-            "No file of corpus could be read (a.jpg: no reader for .jpg; read are .markdown, .md, "
-            ".text, .txt)."
-        ),
+        "No file of corpus could be read (a.jpg: no reader for .jpg; read are .csv, .docx, ",
     ),
     "only empty files": (
         {"a.txt": "", "b.txt": " \n\t\n", "c.md": b"\0\1\2\3" * 99, "d.txt": ""},
@@ -121,8 +121,8 @@ UNREAD = {
         b"\xff\xfe\x00\xd8" + "ab".encode("utf-16-le"),
         "the file begins as utf-16 but byte 2 is not; save it as UTF-8",
     ),
-    "suffix": ("x.pdf", b"%PDF", "no reader for .pdf; read are .markdown, .md, .text, .txt"),
-    "no suffix": ("x", b"text", "no reader for a name without suffix; read are .markdown, .md"),
+    "suffix": ("x.odt", b"PK", "no reader for .odt; read are .csv, .docx, .epub, .htm, "),
+    "no suffix": ("x", b"text", "no reader for a name without suffix; read are .csv, .docx"),
 }
 
 

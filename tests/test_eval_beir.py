@@ -35,7 +35,7 @@ def beir(desk, *options):
 def test_the_measures_are_printed(desk, folder):
     ran = beir(desk)
     assert ran.code == 0
-    assert ran.err.splitlines() == ["Reading 3 …", "Embedding 7 …", "Asking 3 …"]
+    assert ran.err.splitlines() == ["Reading 3 …", "Embedding 7 …", "Words 16 …", "Asking 3 …"]
     assert re.sub(r"[\d.]+ \(built\), queries [\d.]+, \d+ ms", "…", ran.out) == (
         "bench: 3 documents in 3 passages, 3 queries, hashing, legs: both\n"
         "Not asked: 1 queries without a relevant document.\n"

@@ -10,6 +10,7 @@ import pytest
 
 from askai.corpus import Corpus, read_document
 from askai.errors import AnswerFileError
+from askai.readers import READERS
 from askai.tables import render_row
 from askai.verify import load_answer, verify
 
@@ -182,13 +183,16 @@ def test_a_file_that_cannot_be_read_any_more(place, content, detail):
     assert found.citations[0].detail == detail
 
 
+NAMED = ", ".join(sorted(READERS))
+
+
 @pytest.mark.parametrize(
     ("reader", "detail"),
     [
         ("text/2", "corpus/a.txt: it was read by text/2; this askai has text/1"),
         ("text", "corpus/a.txt: it was read by text; this askai has text/1"),
-        ("scroll/1", "corpus/a.txt: No reader named 'scroll'. There are: markdown, text."),
-        ("", "corpus/a.txt: No reader named ''. There are: markdown, text."),
+        ("scroll/1", f"corpus/a.txt: No reader named 'scroll'. There are: {NAMED}."),
+        ("", f"corpus/a.txt: No reader named ''. There are: {NAMED}."),
     ],
     ids=["other-version", "no-version", "unknown", "empty"],
 )

@@ -434,7 +434,8 @@ def _mark(passwords: Mapping[str, str]) -> str:
 
 def _nothing(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
     if not skipped:
-        return f"{corpus.folder} holds no documents; put text or Markdown files in it."
+        kinds = "PDF, HTML, Word, text or Markdown"
+        return f"{corpus.folder} holds no documents; put {kinds} files in it."
     named = "; ".join(f"{skip.path}: {skip.reason}" for skip in skipped[:3])
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
     return f"No file of {corpus.folder} could be read ({named}{more})."
