@@ -36,14 +36,10 @@ _WORDS = ("embedder", "words")
 
 @dataclass(frozen=True, slots=True)
 class KnownVectors:
-    """The vectors of a store by the keys of their texts."""
+    """The vectors of a store, and the ids that they have there by the keys of their texts."""
 
     store: Store | None = None
     ids: Mapping[bytes, str] = field(default_factory=dict)
-
-    def places(self, keys: Iterable[bytes]) -> list[str | None]:
-        """For each key the id in the store whose text it was, or None."""
-        return [self.ids.get(key) for key in keys]
 
     def vectors(self, places: Sequence[str]) -> Vectors:
         """The vectors of such ids, shape (n, dim)."""

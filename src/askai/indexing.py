@@ -195,9 +195,8 @@ def _unchanged(
     corpus: Corpus, index_dir: Path, settings: dict[str, Any], listing: Listing, *, full: bool
 ) -> Manifest | None:
     try:
-        with open_generation(
-            index_dir, full=full
-        ) as generation:  # damage is rebuilt, not called up to date
+        # What is damaged is made anew, and not called up to date.
+        with open_generation(index_dir, full=full) as generation:
             manifest, skipped = generation.manifest, read_skipped(generation.path)
     except StoredIndexError:
         return None
