@@ -157,6 +157,20 @@ def test_a_number_of_the_question_does_not_answer_it(text, asked, given):
     assert gives(text, asked, question="Of the 41 firms in the 2024 report …?") == given
 
 
+@pytest.mark.parametrize(
+    ("question", "given"),
+    [
+        ("How many people live in Xiamen?", False),
+        ("Combien d'habitants compte Xiamen ?", False),
+        ("¿Cuántas personas viven en Xiamen?", False),
+        ("厦门有多少人？", False),
+        ("By how much is processing time cut?", True),
+    ],
+)
+def test_a_share_is_no_count(question, given):
+    assert gives("AI cuts cargo processing time by 40%.", "quantity", question=question) == given
+
+
 PLACES = [
     ("Where is Huawei?", True),
     ("Which Chinese city is home to it?", True),

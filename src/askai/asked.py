@@ -126,6 +126,12 @@ _NAMING = re.compile(
     r"\b\d+\.(?:hk|sz|sh|us)\b|\b[a-z]+[-‐‑]?\d+\b|\b\d+(?:g|d)\b|\b\d+(?:st|nd|rd|th|e|er)\b"
     r"|\b\w+-year\b|\bno\. ?\W*\d+|\b(?:table|figure|tabla|tableau) \d+"
 )
+# A share counts nobody: "40 %" does not say how many people live in a city.
+_HOW_MANY = re.compile(
+    r"\bhow many\b|\bcombien d['’e]|\bcuant[oa]s\b|\b(?:population|poblacion)\b"
+    r"|多少[人家个所]|人口"
+)
+_PERCENT = re.compile(r"\d+(?:[.,]\d+)*\s*(?:%|per ?cent\b|pour cent\b|por ciento\b)|百分之\S")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _MONTH = re.compile(
     r"\b(?:january|february|march|april|june|july|august|september|october|november|december"
@@ -236,6 +242,8 @@ def gives(text: str, asked: Asked | None, *, question: str = "") -> bool:
         return bool(_ROLES[asked].search(folded(text)))
     plain = _without_numbers_of(question, folded(text))
     counting = _NAMING.sub(" ", _YEAR.sub(" ", plain))
+    if asked == "quantity" and _HOW_MANY.search(folded(question)):
+        counting = _PERCENT.sub(" ", counting)
     numbered = bool(re.search(r"\d", counting) or _NUMBER_WORD.search(counting))
     return {
         "time": bool(_YEAR.search(plain) or _MONTH.search(plain)),
