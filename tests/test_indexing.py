@@ -383,7 +383,7 @@ MOMENTS = {
     "embedding": "import|faiss",
     "vectors": "open|vectors.faiss",
     "units": "open|units.ids.json",
-    "words": "import|bm25s",
+    "words": "import|scipy",
     "manifest": "open|manifest.json.tmp",
     "into place": "os.rename|.building|index/g-",
     "current": "os.rename|CURRENT",

@@ -230,6 +230,38 @@ def test_a_full_disk_is_an_error_and_leaves_what_was_flushed(kind, tmp_path):
         assert len(again) == 1
 
 
+@pytest.mark.parametrize("sizes", [[], [0], [1], [3, 0, 4]], ids=str)
+def test_written_from_batches_is_the_same_file_as_flushed(kind, tmp_path, sizes):
+    batches = [
+        ([f"c{place}-{n}" for n in range(size)], random_units(size, seed=place))
+        for place, size in enumerate(sizes)
+        if size
+    ]
+    flushed, written = tmp_path / "flushed", tmp_path / "written"
+    flushed.mkdir()
+    written.mkdir()
+    store = kind.create(flushed / "v.faiss", dim=DIM)
+    for ids, vectors in batches:
+        store.add(ids, vectors)
+    store.flush()
+    kind.write(written / "v.faiss", dim=DIM, batches=iter(batches))
+    for file in flushed.iterdir():
+        assert (written / file.name).read_bytes() == file.read_bytes()
+    assert len(list(written.iterdir())) == 2
+
+
+def test_batches_are_taken_one_at_a_time_and_no_id_twice(kind, tmp_path):
+    def batches():
+        yield ["a", "b"], random_units(2)
+        yield ["c", "a"], random_units(2, seed=1)
+
+    with pytest.raises(ValueError, match="twice"):
+        kind.write(tmp_path / "v.faiss", dim=DIM, batches=batches())
+    with pytest.raises(ValueError, match="shape"):
+        kind.write(tmp_path / "w.faiss", dim=DIM + 1, batches=batches())
+    assert not [file for file in tmp_path.iterdir() if file.stem.startswith("w")]
+
+
 def test_nothing_is_pickled(kind, tmp_path):
     store = kind.create(tmp_path / "vectors.faiss", dim=DIM)
     store.add(["a"], random_units(1))

@@ -34,6 +34,7 @@ CREATE TABLE sources (position INTEGER PRIMARY KEY, {SOURCE_COLUMNS}, mtime_ns);
 CREATE UNIQUE INDEX sources_by_path ON sources (path);
 CREATE TABLE texts (position INTEGER PRIMARY KEY, text, marks, words);
 CREATE TABLE chunks (position INTEGER PRIMARY KEY, {CHUNK_COLUMNS}, vector_key, unit_keys);
+CREATE TABLE words (word PRIMARY KEY, chunks) WITHOUT ROWID;
 CREATE UNIQUE INDEX chunks_by_id ON chunks (id);
 CREATE INDEX chunks_by_path ON chunks (path);
 """
@@ -52,11 +53,22 @@ DISK_ERRORS = {
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
 }
-COPIED = {  # the columns of a table beside its position, in the order of the data
-    "sources": f"{SOURCE_COLUMNS}, mtime_ns",
-    "texts": "text, marks, words",
-    "chunks": f"{CHUNK_COLUMNS}, vector_key, unit_keys",
-}
+# A document's position counts from 1; its chunks come after position * WITHIN.
+WITHIN = 1 << 32
+# What is copied from an earlier catalogue: of each document in `taken`, with the position and the
+# file's time that it has now.
+COPIES = f"""
+INSERT INTO main.sources
+SELECT t.position, {SOURCE_COLUMNS}, t.mtime_ns
+FROM taken t JOIN earlier.sources e ON e.position = t.earlier ORDER BY 1;
+INSERT INTO main.texts
+SELECT t.position, text, marks, words
+FROM taken t JOIN earlier.texts e ON e.position = t.earlier ORDER BY 1;
+INSERT INTO main.chunks
+SELECT e.position + (t.position - t.earlier) * {WITHIN}, {CHUNK_COLUMNS}, vector_key, unit_keys
+FROM taken t JOIN earlier.chunks e
+ON e.position BETWEEN t.earlier * {WITHIN} AND (t.earlier + 1) * {WITHIN} - 1 ORDER BY 1;
+"""  # noqa: S608 - our own table names
 KEY = 32  # bytes of a key
 BATCH = 500  # SQLite takes 999 parameters in a statement, or more
 
@@ -70,6 +82,10 @@ class CatalogWriter:
     def __init__(self, path: Path) -> None:
         """An empty catalogue at `path`, where no file may be."""
         self._path = path
+        self._documents = 0
+        self._words: Counter[str] = Counter()
+        self._earlier: dict[str, int] = {}  # positions there, by path; what is taken leaves it
+        self._taken: list[tuple[int, int, int]] = []  # (position, position there, mtime)
         path.touch(exist_ok=False)
         self._database = sqlite3.connect(path.resolve().as_uri(), uri=True, isolation_level=None)
         try:
@@ -87,14 +103,17 @@ class CatalogWriter:
         source = document.source
         marks = json.dumps([astuple(mark) for mark in document.marks])
         with _as_os_errors(self._path):
-            row = (None, *map(_to_column, astuple(source)), mtime_ns)
-            position = self._insert("sources", row, source.path)
+            self._documents += 1
+            row = (self._documents, *map(_to_column, astuple(source)), mtime_ns)
+            self._insert("sources", row, source.path)
             held = list(chunks)
-            words = json.dumps(word_counts(chunk.embedded_text for chunk in held))
-            self._insert("texts", (position, document.text, marks, words), source.path)
-            for chunk in held:
-                row = (None, *map(_to_column, astuple(chunk)), *_keys(chunk))
+            words = word_counts(chunk.embedded_text for chunk in held)
+            row = (self._documents, document.text, marks, json.dumps(words))
+            self._insert("texts", row, source.path)
+            for place, chunk in enumerate(held, start=self._documents * WITHIN):
+                row = (place, *map(_to_column, astuple(chunk)), *_keys(chunk))
                 self._insert("chunks", row, chunk.id)
+            self._words.update(words)
 
     def take_from(self, earlier: Path) -> None:
         """Names the catalogue that `take` copies from; raises IndexDamaged when it is none."""
@@ -103,39 +122,41 @@ class CatalogWriter:
             self._database.execute("COMMIT")  # none can be attached within a transaction
             try:
                 self._database.execute("ATTACH ? AS earlier", (uri,))
+                self._earlier = dict(
+                    self._database.execute("SELECT path, position FROM earlier.sources")
+                )
+                self._words.update(
+                    dict(self._database.execute("SELECT word, chunks FROM earlier.words"))
+                )
             except sqlite3.Error as error:
                 _damaged(earlier, error)
             self._database.execute("BEGIN")
 
     def take(self, path: str, mtime_ns: int) -> None:
-        """Adds a document after those before it, as the earlier catalogue has it.
+        """Adds a document after those before it, as the earlier catalogue has it; it is copied
+        when this one is closed.
 
-        Raises KeyError when that has none of this path, IndexDamaged when it cannot be read.
+        Raises KeyError when that has none of this path, or it is taken already.
         """
-        try:
-            with _as_os_errors(self._path):
-                found = self._database.execute(
-                    "SELECT position FROM earlier.sources WHERE path = ?", (path,)
-                ).fetchone()
-                if found is None:
-                    raise KeyError(path)
-                for table, columns in COPIED.items():
-                    self._copy(table, columns, found[0], path)
-                self._database.execute(
-                    "UPDATE main.sources SET mtime_ns = ? WHERE path = ?", (mtime_ns, path)
-                )
-        except sqlite3.DatabaseError as error:
-            _damaged(self._path, error)
+        position = self._earlier.pop(path)
+        self._documents += 1
+        self._taken.append((self._documents, position, mtime_ns))
 
-    def _copy(self, table: str, columns: str, position: int, path: str) -> None:
-        of = "path = ?" if table == "chunks" else "position = ?"
-        key = path if table == "chunks" else position
-        at = "(SELECT max(position) FROM main.sources)" if table == "texts" else "NULL"
-        self._database.execute(
-            f"INSERT INTO main.{table} SELECT {at}, {columns} FROM earlier.{table} WHERE {of} "  # noqa: S608
-            "ORDER BY position",
-            (key,),
-        )
+    def _copy(self) -> None:
+        """Copies what was taken; raises IndexDamaged when the earlier catalogue cannot be read."""
+        self._database.execute("CREATE TEMP TABLE taken (position PRIMARY KEY, earlier, mtime_ns)")
+        self._database.executemany("INSERT INTO taken VALUES (?, ?, ?)", self._taken)
+        for statement in COPIES.split(";"):  # `executescript` would commit
+            self._database.execute(statement)
+
+    def _count_words(self) -> None:
+        """Writes in how many chunks each word is: those of documents not taken count no more."""
+        for position in self._earlier.values():
+            query = "SELECT words FROM earlier.texts WHERE position = ?"
+            for (words,) in self._database.execute(query, (position,)):
+                self._words.subtract(json.loads(words))
+        counts = ((word, count) for word, count in self._words.items() if count > 0)
+        self._database.executemany("INSERT INTO words VALUES (?, ?)", counts)
 
     def _insert(self, table: str, row: tuple[Any, ...], key: str) -> int | None:
         marks = ", ".join("?" * len(row))
@@ -148,7 +169,12 @@ class CatalogWriter:
         """Writes what is pending and fsyncs the file."""
         try:
             with _as_os_errors(self._path):
+                if self._taken:
+                    self._copy()
+                self._count_words()
                 self._database.execute("COMMIT")
+        except (sqlite3.DatabaseError, ValueError) as error:
+            _damaged(self._path, error)
         finally:
             self._database.close()
         with self._path.open("rb+") as file:
@@ -259,10 +285,7 @@ class Catalog:
 
     def word_counts(self) -> Counter[str]:
         """In how many chunks each word stands, see `induced_lexicon.word_counts`."""
-        counts: Counter[str] = Counter()
-        for (words,) in self._rows("SELECT words FROM texts"):
-            counts.update(json.loads(words))
-        return counts
+        return Counter(dict(self._rows("SELECT word, chunks FROM words")))
 
     def languages(self) -> dict[str, int]:
         """How many chunks are in each language; "" where it is not known."""

@@ -12,14 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from askai.catalog import Catalog
 from askai.embedders import Vectors
 from askai.errors import StoredIndexError
 from askai.generations import Generation, Manifest, SourceState, damaged_files, open_unchecked
-from askai.induced_lexicon import known_words
+from askai.induced_lexicon import KnownWords
 from askai.lexical import LexicalIndex
 from askai.stores import Store
 from askai.units import numbered
@@ -57,7 +54,7 @@ class Earlier:
     states: Mapping[str, SourceState] = field(default_factory=dict)  # of them, by path
     passages: KnownVectors = field(default_factory=KnownVectors)
     units: KnownVectors = field(default_factory=KnownVectors)
-    words: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
+    words: KnownWords = field(default_factory=KnownWords)
     lexical: LexicalIndex | None = None
     cut: Mapping[bytes, str] = field(default_factory=dict)  # id in `lexical` by key of its text
 
@@ -125,7 +122,7 @@ def _opened(
         states={state.path: state for state in manifest.sources} if same(_READING) else {},
         passages=passages,
         units=units,
-        words=known_words(folder / WORDS) if same(_WORDS) and whole(WORDS) else {},
+        words=KnownWords.open(folder / WORDS) if same(_WORDS) and whole(WORDS) else KnownWords(),
         lexical=lexical,
         cut=cut,
     )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import platformdirs
 
@@ -60,10 +60,17 @@ def write_durably(path: Path, content: str | bytes | memoryview, *, shared: bool
     if isinstance(content, str):
         # The name of a file need not be text: Python has its stray bytes as lone surrogates.
         content = content.encode("utf-8", "surrogatepass")
+    with writing_durably(path, shared=shared) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing_durably(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` as `write_durably` has it."""
     temporary = path.with_name(f"{path.name}.{os.getpid() if shared else 'tmp'}")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

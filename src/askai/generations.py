@@ -23,6 +23,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -343,6 +344,9 @@ class Building:
         if self.path.name == self.name:
             raise ValueError(f"{self.name} is committed already.")
         as_json = json.loads(json.dumps(settings))
+        written = [file for file in sorted(self.path.rglob("*")) if file.is_file()]
+        with ThreadPoolExecutor() as pool:  # hashing is all that is left to do
+            states = list(pool.map(_state, written))
         manifest = Manifest(
             format=FORMAT,
             generation=self.name,
@@ -354,9 +358,8 @@ class Building:
             counts=counts,
             pace=pace,
             files={
-                file.relative_to(self.path).as_posix(): _state(file)
-                for file in sorted(self.path.rglob("*"))
-                if file.is_file()
+                file.relative_to(self.path).as_posix(): state
+                for file, state in zip(written, states, strict=True)
             },
         )
         content = json.dumps(asdict(manifest), ensure_ascii=False, indent=1)

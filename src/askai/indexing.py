@@ -1,12 +1,14 @@
 """From a folder of documents to a generation of the index."""
 
+import gc
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -27,7 +29,7 @@ from askai.earlier import (
     KnownVectors,
     open_earlier,
 )
-from askai.embedders import Embedder
+from askai.embedders import Embedder, Vectors
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, ReadError, StoredIndexError
 from askai.generations import (
@@ -63,6 +65,9 @@ _REBUILDS = {
 # Told (stage, done, of how many) as the work goes on; stages are "reading",
 # "embedding" and "words".
 Progress = Callable[[str, int, int], None]
+Text = tuple[str, str, str | None]  # (id, text, language)
+Keyed = tuple[str, bytes]  # an id and the `units.vector_key` of its text
+Batch = tuple[Sequence[str], Vectors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ def build(
     if not listing.files:
         raise CorpusError(_nothing(corpus, listing.skipped))
     journal = RememberingEmbedder(recipe.embedder, index_dir / _JOURNAL)
-    with writing(index_dir) as building:
+    with _few_collections(), writing(index_dir) as building:
         with ExitStack() as stack:  # closed before the commit, which deletes what nobody reads
             earlier = Earlier()
             if not rebuild:
@@ -180,6 +185,18 @@ def build(
         journal.forget()
         report = _report(manifest, building.path, made.skipped, start, built=True)
         return replace(report, read=made.read, embedded=made.parts.embedded)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Python looks for cycles after every so many new objects, and of the ids and keys of a large
+    index, which are in none, there are hundreds of thousands: a sixth of an update's time."""
+    before = gc.get_threshold()
+    gc.set_threshold(1_000_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _why_anew(earlier: Manifest, settings: Mapping[str, Any]) -> tuple[tuple[str, ...], float]:
@@ -296,10 +313,13 @@ def write_parts(
 ) -> Parts:
     """Makes of the catalogue in `folder` what answers are found by."""
     known = earlier or Earlier()
-    with Catalog.open(folder / CATALOG) as catalog:
+    # While an update copies vectors, which is the disk's work, another thread weighs the words.
+    with Catalog.open(folder / CATALOG) as catalog, ThreadPoolExecutor(1) as beside:
         keys = catalog.text_keys()
         passages = [(id_, key) for id_, key, _ in keys]
         units = [(numbered(id_, n), key) for id_, _, of in keys for n, key in enumerate(of)]
+        lexical = partial(_write_lexical, folder / LEXICAL, recipe, catalog, passages, known)
+        pending = beside.submit(lexical) if known.lexical else None
         embedding = _Embedding(recipe, progress, len(passages) + len(units))
         embedding.run(passages, partial(_passages, catalog), folder / VECTORS, known.passages)
         embedding.run(units, partial(_units, catalog), folder / UNITS, known.units)
@@ -311,14 +331,7 @@ def write_parts(
             tell=lambda done, total: progress("words", done, total),
         )
         words.save(folder / WORDS)
-        kept = {id_: known.cut[key] for id_, key in passages if key in known.cut}
-        new = [id_ for id_, _ in passages if id_ not in kept]
-        recipe.lexical_class.build(
-            folder / LEXICAL,
-            ((id_, tokens.content_tokens(text)) for id_, text, _ in _passages(catalog, new)),
-            earlier=known.lexical,
-            kept=kept,
-        ).close()
+        pending.result() if pending else lexical()
         return Parts(
             chunks=len(passages),
             texts=embedding.total,
@@ -327,7 +340,13 @@ def write_parts(
         )
 
 
-Text = tuple[str, str, str | None]  # (id, text, language)
+def _write_lexical(
+    path: Path, recipe: Recipe, catalog: Catalog, passages: Sequence[Keyed], known: Earlier
+) -> None:
+    kept = {id_: known.cut[key] for id_, key in passages if key in known.cut}
+    new = _passages(catalog, [id_ for id_, _ in passages if id_ not in kept])
+    cut = ((id_, tokens.content_tokens(text)) for id_, text, _ in new)
+    recipe.lexical_class.build(path, cut, earlier=known.lexical, kept=kept).close()
 
 
 def _passages(catalog: Catalog, ids: Sequence[str]) -> Iterator[Text]:
@@ -361,32 +380,39 @@ class _Embedding:
 
     def run(
         self,
-        keyed: Sequence[tuple[str, bytes]],
+        keyed: Sequence[Keyed],
         texts: Callable[[Sequence[str]], Iterator[Text]],
         path: Path,
         known: KnownVectors,
     ) -> None:
         """Writes a store of the vectors of (id, key): those that are known, then those of the
         others, whose `texts` are embedded a batch at a time."""
-        store = self.recipe.store_class.create(path, dim=self.recipe.embedder.dim)
         self.progress("embedding", self.done, self.total)
-        kept = [(id_, known.ids[key]) for id_, key in keyed if key in known.ids]
-        for at in range(0, len(kept), _COPIED):
-            ids, places = zip(*kept[at : at + _COPIED], strict=True)
-            store.add(list(ids), known.vectors(places))
+        batches = chain(self._kept(keyed, known), self._embedded(keyed, texts, known))
+        self.recipe.store_class.write(path, dim=self.recipe.embedder.dim, batches=batches)
+
+    def _kept(self, keyed: Sequence[Keyed], known: KnownVectors) -> Iterator[Batch]:
+        kept = ((id_, known.ids[key]) for id_, key in keyed if key in known.ids)
+        while batch := list(islice(kept, _COPIED)):
+            ids, places = zip(*batch, strict=True)
+            yield ids, known.vectors(places)
             self._did(len(ids))
-        there = {id_ for id_, _ in kept}
-        rest = texts([id_ for id_, _ in keyed if id_ not in there])
+
+    def _embedded(
+        self,
+        keyed: Sequence[Keyed],
+        texts: Callable[[Sequence[str]], Iterator[Text]],
+        known: KnownVectors,
+    ) -> Iterator[Batch]:
+        rest = texts([id_ for id_, key in keyed if key not in known.ids])
         while batch := list(islice(rest, _BATCH)):
             ids, written, languages = zip(*batch, strict=True)
             start = perf_counter()
             found = self.recipe.embedder.embed_passages(written)
-            store.add(list(ids), self.recipe.centring.passages(found, languages))
             self.seconds += perf_counter() - start
+            yield ids, self.recipe.centring.passages(found, languages)
             self.new += len(batch)
             self._did(len(batch))
-        store.flush()
-        store.close()
 
     def _did(self, count: int) -> None:
         self.done += count

@@ -9,7 +9,7 @@ its scores.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,32 +48,34 @@ class InducedLexicon:
         languages: Mapping[str, int],
         embedder: Embedder,
         *,
-        known: Mapping[str, NDArray[np.float16]] | None = None,
+        known: "KnownWords | None" = None,
         tell: Callable[[int, int], None] = lambda *_: None,
     ) -> "InducedLexicon":
         """`counts` are of passages by word, see `vocabulary.word_counts`; `languages` of them by
-        language. `known` are vectors as `known_words` gives them. `tell` hears how many of the new
-        words are embedded."""
+        language. `tell` hears how many of the words that are not `known` are embedded."""
         words = [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
         words = words[:_WORDS]
         # As questions: so, words of two languages are nearer to each other than as passages.
-        vectors = dict(known or {})
-        new = [word for word in words if word not in vectors]
+        there = known or KnownWords()
+        raw = np.zeros((len(words), embedder.dim), dtype=np.float16)
+        stems = [there.stem(word) for word in words]
+        rows = [there.rows.get(word, -1) for word in words]
+        kept = np.array([row >= 0 for row in rows], dtype=np.bool_)
+        if kept.any():
+            raw[kept] = there.raw[np.array(rows)[kept]]
+        new = np.flatnonzero(~kept)
         for at in range(0, len(new), _BATCH):
             tell(at, len(new))
             batch = new[at : at + _BATCH]
-            vectors.update(zip(batch, queries(batch, embedder).astype(np.float16), strict=True))
-        if new:
+            raw[batch] = queries([words[row] for row in batch], embedder)
+        if len(new):
             tell(len(new), len(new))
-        raw = np.array([vectors[word] for word in words], dtype=np.float16)
-        raw = raw.reshape(len(words), embedder.dim)
         found = raw.astype(np.float32)
         mean = _MEAN * found.sum(axis=0) / max(1, len(words))
-        stems = tuple(stemmed(folded(word)) for word in words)
         total = sum(languages.values())
         shares = {code: count / total for code, count in sorted(languages.items())}
         mean = mean.astype(np.float32)
-        return cls(stems, _normalised(found - mean), mean, shares, tuple(words), raw)
+        return cls(tuple(stems), _normalised(found - mean), mean, shares, tuple(words), raw)
 
     @property
     def language(self) -> str:
@@ -125,13 +127,27 @@ class InducedLexicon:
         return tuple(found)
 
 
-def known_words(path: Path) -> dict[str, NDArray[np.float16]]:
-    """The vectors of the words in a file that `save` wrote; none where it cannot be read."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return dict(zip(stored["words"].tolist(), stored["raw"], strict=True))
-    except Exception:  # noqa: BLE001  of several kinds; then they are embedded again
-        return {}
+@dataclass(frozen=True, slots=True)
+class KnownWords:
+    """The words of a file that `save` wrote: what an update need not embed again."""
+
+    rows: Mapping[str, int] = field(default_factory=dict)
+    stems: tuple[str, ...] = ()
+    raw: NDArray[np.float16] = field(default_factory=lambda: np.empty((0, 0), np.float16))
+
+    @classmethod
+    def open(cls, path: Path) -> "KnownWords":
+        """None where the file cannot be read."""
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                words = stored["words"].tolist()
+                rows = {word: row for row, word in enumerate(words)}
+                return cls(rows, tuple(stored["stems"].tolist()), stored["raw"])
+        except Exception:  # noqa: BLE001  of several kinds; then they are embedded again
+            return cls()
+
+    def stem(self, word: str) -> str:
+        return self.stems[self.rows[word]] if word in self.rows else stemmed(folded(word))
 
 
 def _normalised(vectors: NDArray[Any]) -> Vectors:

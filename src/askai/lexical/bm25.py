@@ -1,4 +1,5 @@
-"""BM25 (Lucene's form, k1 1.2, b 0.75): bm25s scores every term of every passage at build time.
+"""BM25 (Lucene's form, k1 1.2, b 0.75): every term of every passage is scored at build time
+(eager scoring: Lù 2024, arXiv:2407.03618).
 
 score(q, p) = Σ over the terms t of q of idf(t) · tf / (tf + k1 · (1 − b + b · |p| / average |p|))
 idf(t) = ln(1 + (N − df + 0.5) / (df + 0.5)); a term given twice in the question counts twice.
@@ -8,16 +9,16 @@ A folder of three arrays, a sparse matrix by columns: the postings of term numbe
 `terms.json` lists the terms and the ids of the passages. Two more arrays keep what was given, so
 that an update cuts into words only what is new: passage r is the terms numbered
 `tokens.npy[s:e]` with s, e = `ends.npy[r:r+2]`. Nothing is pickled. Answering adds up
-columns and needs NumPy only: importing bm25s (SciPy, and Numba and JAX where they are installed)
-would cost more than the question.
+columns and needs NumPy only: importing SciPy, which counts at build time, would cost more than
+the question.
 """
 
 import json
 import math
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from io import BytesIO
-from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,27 +62,27 @@ class BM25Index:
         ids = list(kept or {})
         terms, given, lengths = earlier.given(list((kept or {}).values())) if earlier else _NONE
         column = {term: number for number, term in enumerate(terms)}
-        rows: list[list[int]] = []
+        new, counts = array("i"), array("q")  # as lists, 200 MB of text would take gigabytes
         for id_, tokens in passages:
             ids.append(id_)
-            rows.append([column.setdefault(token, len(column)) for token in tokens])
+            before = len(new)
+            new.extend(column.setdefault(token, len(column)) for token in tokens)
+            counts.append(len(new) - before)
         if len(set(ids)) != len(ids):
             raise ValueError("A passage id is given twice.")
-        new = np.fromiter(chain.from_iterable(rows), np.int32)
-        numbers = np.concatenate([given, new])
+        numbers = np.concatenate([given, np.frombuffer(new, np.int32)])
         terms, numbers = _used(list(column), numbers)
-        counts = np.array([0, *lengths.tolist(), *map(len, rows)], dtype=np.int64)
-        ends = np.cumsum(counts)
+        ends = np.cumsum(np.concatenate([[0], lengths, np.frombuffer(counts, np.int64)]))
         given_now: dict[str, NDArray[Any]] = {"tokens": numbers, "ends": ends}
-        arrays = given_now | _weigh(numbers, ends, terms)
+        arrays = given_now | _weigh(numbers, ends, len(terms))
         path.mkdir(parents=True, exist_ok=True)
         kinds = ARRAYS | GIVEN
-        for name, array in arrays.items():
+        for name, values in arrays.items():
             content = BytesIO()
-            np.save(content, array.astype(kinds[name]), allow_pickle=False)
+            np.save(content, values.astype(kinds[name]), allow_pickle=False)
             write_durably(path / f"{name}.npy", content.getbuffer())
         listing = {"k1": K1, "b": B, "ids": ids, "terms": terms}
-        write_durably(path / "terms.json", json.dumps(listing, indent=0))
+        write_durably(path / "terms.json", json.dumps(listing))
         return cls.open(path)
 
     def given(self, ids: Sequence[str]) -> tuple[list[str], NDArray[np.int32], NDArray[np.int64]]:
@@ -210,22 +211,24 @@ def _used(terms: list[str], numbers: NDArray[np.int32]) -> tuple[list[str], NDAr
 
 
 def _weigh(
-    numbers: NDArray[np.int32], ends: NDArray[np.int64], terms: list[str]
+    numbers: NDArray[np.int32], ends: NDArray[np.int64], terms: int
 ) -> dict[str, NDArray[Any]]:
-    """The postings of every term, by bm25s, which cannot take a corpus without any term."""
-    if not terms:
+    """The postings of every term: where it stands, and what it is worth there."""
+    if not terms:  # SciPy has no matrix without columns
         return {"scores": np.empty(0), "passages": np.empty(0), "offsets": np.zeros(1)}
-    rows = [numbers[start:end].tolist() for start, end in pairwise(ends.tolist())]
-    model = import_module("bm25s").BM25(
-        k1=K1, b=B, method="lucene", backend="numpy", csc_backend="numpy"
-    )
-    column = {term: number for number, term in enumerate(terms)}
-    model.index((rows, column), create_empty_token=False, show_progress=False)
-    found = model.scores
+    lengths = np.diff(ends)
+    rows = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    ones = np.ones(len(numbers), dtype=np.float32)
+    shape = len(lengths), terms
+    counted = import_module("scipy.sparse").coo_array((ones, (rows, numbers)), shape=shape).tocsc()
+    found = np.diff(counted.indptr)  # in how many passages
+    idf = np.log1p((len(lengths) - found + 0.5) / (found + 0.5))
+    least = (K1 * (1 - B + B * lengths / lengths.mean())).astype(np.float32)[counted.indices]
+    shares = counted.data / (counted.data + least)
     return {
-        "scores": found["data"],
-        "passages": found["indices"],
-        "offsets": found["indptr"],
+        "scores": np.repeat(idf.astype(np.float32), found) * shares,
+        "passages": counted.indices,
+        "offsets": counted.indptr,
     }
 
 

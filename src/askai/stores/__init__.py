@@ -12,12 +12,23 @@ STORES = {
 }
 
 
+Batches = Iterable[tuple[Sequence[str], Vectors]]  # of ids and their vectors, shape (n, dim)
+
+
 class Store(Protocol):
     """Vectors found by inner product, which for unit vectors is the cosine."""
 
     @classmethod
     def create(cls, path: Path, *, dim: int) -> Self:
         """An empty store that `flush` will write at `path`."""
+        ...
+
+    @classmethod
+    def write(cls, path: Path, *, dim: int, batches: Batches) -> None:
+        """Flushes a store of these batches at `path`; none need be held when it is written.
+
+        Raises ValueError on a wrong shape or an id given twice.
+        """
         ...
 
     @classmethod

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from askai.embedders import Vector, Vectors
 from askai.errors import IndexDamaged
 from askai.files import write_durably
+from askai.stores import Batches
 
 Scores = NDArray[np.float32]  # shape (n,)
 
@@ -34,6 +35,17 @@ class ExactStore:
     @classmethod
     def create(cls, path: Path, *, dim: int) -> Self:
         return cls(path, ids=[], vectors=np.empty((0, dim), dtype=np.float32))
+
+    @classmethod
+    def write(cls, path: Path, *, dim: int, batches: Batches) -> None:
+        store = cls.create(path, dim=dim)
+        count = 0
+        for ids, vectors in batches:
+            store.add(ids, vectors)
+            count += len(ids)
+        if len(store) != count:
+            raise ValueError("An id is given twice.")
+        store.flush()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -162,7 +174,7 @@ def read_ids(path: Path, *, count: int) -> list[str]:
 
 
 def write_ids(path: Path, ids: Sequence[str]) -> None:
-    write_durably(path.with_suffix(".ids.json"), json.dumps(ids, indent=0))
+    write_durably(path.with_suffix(".ids.json"), json.dumps(ids))
 
 
 def damaged(file: Path, found: str) -> IndexDamaged:

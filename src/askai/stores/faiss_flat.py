@@ -3,8 +3,12 @@
 Beside the path given, whose suffix is replaced: `.faiss` and `.ids.json` (the id of each row).
 FAISS finds the candidates and the oracle's arithmetic ranks them, so both stores return the same
 ids, with the same scores, in the same order.
+
+The vectors of a large corpus do not fit into memory while it is indexed. FAISS cannot append to a
+file, so `write` puts rows behind the header that FAISS itself gives an index of so many.
 """
 
+import struct
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +17,8 @@ from typing import Any, Self
 import numpy as np
 
 from askai.embedders import Vector, Vectors
-from askai.files import write_durably
+from askai.files import write_durably, writing_durably
+from askai.stores import Batches
 from askai.stores.exact import (
     best,
     checked_batch,
@@ -41,6 +46,20 @@ class FaissFlatStore:
     @classmethod
     def create(cls, path: Path, *, dim: int) -> Self:
         return cls(path, ids=[], index=_faiss().IndexFlatIP(dim), mapped=False)
+
+    @classmethod
+    def write(cls, path: Path, *, dim: int, batches: Batches) -> None:
+        ids: list[str] = []
+        with writing_durably(path.with_suffix(".faiss")) as file:
+            file.write(_header(dim, 0))
+            for some, vectors in batches:
+                file.write(checked_batch(some, vectors, dim=dim).data)
+                ids.extend(some)
+            file.seek(0)
+            file.write(_header(dim, len(ids)))
+        if len(set(ids)) != len(ids):
+            raise ValueError("An id is given twice.")
+        write_ids(path, ids)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -129,6 +148,24 @@ class FaissFlatStore:
     def close(self) -> None:
         self._index, self._mapped = type(self._index)(self._index.d), False
         self._ids, self._row = [], {}
+
+
+def _header(dim: int, count: int) -> bytes:
+    """What FAISS writes before the rows of a flat index (`write_index`): its
+    kind, dimensions, rows, two numbers of old, whether trained, the metric, and how many numbers
+    follow. Raises RuntimeError when this FAISS writes it otherwise."""
+    index = _faiss().IndexFlatIP(dim)
+    index.add(np.zeros((1, dim), dtype=np.float32))
+    written = _faiss().serialize_index(index).tobytes()[: -4 * dim]
+
+    def header(rows: int) -> bytes:
+        return struct.pack("<4siqqqBiq", b"IxFI", dim, rows, 1 << 20, 1 << 20, 1, 0, rows * dim)
+
+    if written != header(1):
+        raise RuntimeError(
+            "This version of faiss writes its files in another way: install faiss-cpu 1.15.1."
+        )
+    return header(count)
 
 
 def _faiss() -> Any:

@@ -1,0 +1,111 @@
+# ruff: noqa: INP001, T201, S311  the same corpus each time
+"""What updates of an index take: time and peak memory of `askai index` after each kind of change.
+
+    python tools/update_speed.py FOLDER [--megabytes 20] [--model hashing] [--bench ../shared/bench]
+
+Makes in FOLDER a corpus of text files of 10 kB each, out of the passages of BEIR-form sets, and
+runs the command itself: a full build, nothing changed, one file edited, one added, one renamed, 100
+deleted. FOLDER may hold the corpus and the index of an earlier run: then the full build is skipped.
+With `hashing`, vectors of 384 numbers cost next to nothing to make, and what is measured is all
+else; with the default model 20 MB take hours. Linux only: peak memory is that of /proc.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+from itertools import count
+from pathlib import Path
+
+FILE_BYTES = 10_000
+SETS = ("scifact", "squad2-unans")
+
+
+def make_corpus(folder: Path, bench: Path, megabytes: float) -> None:
+    """Files of passages in random order; a passage that is used again says in which report."""
+    passages = [
+        (row.get("title", ""), row["text"])
+        for name in SETS
+        for row in map(json.loads, (bench / name / "corpus.jsonl").open(encoding="utf-8"))
+    ]
+    random.Random(1).shuffle(passages)
+    folder.mkdir(parents=True)
+    number = count()
+    for n in range(round(megabytes * 1_000_000 / FILE_BYTES)):
+        parts: list[str] = []
+        while sum(len(part.encode()) for part in parts) < FILE_BYTES:
+            lap, i = divmod(next(number), len(passages))
+            title, text = passages[i]
+            parts.append(f"{title} ({lap})\n\nReport {n}: {text}" if lap else f"{title}\n\n{text}")
+        (folder / f"f{n:05}.txt").write_text("\n\n".join(parts), encoding="utf-8")
+
+
+def run(folder: Path, model: str, label: str) -> float:
+    """Runs `askai index` in `folder`; prints and returns the seconds that it took."""
+    environment = os.environ | {"ASKAI_MODEL": model, "ASKAI_RERANKER": "none"}
+    command = [sys.executable, "-m", "askai", "index", "--json"]
+    start = time.perf_counter()
+    out = os.open(folder / "last.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    at = (os.POSIX_SPAWN_DUP2, out, 1)
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        child = os.posix_spawn(sys.executable, command, environment, file_actions=[at])
+        _, status, used = os.wait4(child, 0)
+    finally:
+        os.chdir(here)
+        os.close(out)
+    seconds = time.perf_counter() - start
+    if status:
+        sys.exit(f"{label}: askai index ended with {os.waitstatus_to_exitcode(status)}")
+    done = json.loads((folder / "last.json").read_text("utf-8"))
+    print(
+        f"{label:22} {seconds:8.2f} s  peak {used.ru_maxrss / 1e6:5.2f} GB  "
+        f"{done['read']} files read, {done['embedded']} texts embedded, "
+        f"{done['passages']} passages",
+        flush=True,
+    )
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--megabytes", type=float, default=20.0)
+    parser.add_argument("--model", default="hashing")
+    default = Path(__file__).parents[2] / "shared" / "bench"
+    parser.add_argument("--bench", type=Path, default=default)
+    options = parser.parse_args()
+    corpus = options.folder / "corpus"
+    if not corpus.is_dir():
+        if not options.bench.is_dir():
+            sys.exit(f"{options.bench} is not there; expected the sets {', '.join(SETS)} in it.")
+        make_corpus(corpus, options.bench, options.megabytes)
+    files = sorted(corpus.glob("f*.txt"))
+    print(f"{len(files)} files, {sum(f.stat().st_size for f in files) / 1e6:.1f} MB")
+
+    def step(label: str) -> float:
+        return run(options.folder, options.model, label)
+
+    full = step("full build") if not (options.folder / "index").is_dir() else 0.0
+    step("nothing changed")
+    first = files[0].read_text("utf-8")
+    files[0].write_text(f"{first}\n\nA sentence of {time.time_ns()} more.", "utf-8")
+    edited = step("one file edited")
+    if full:
+        print(f"{'':22} {edited / full:8.1%} of the full build")
+    (corpus / f"new{time.time_ns()}.txt").write_text(
+        "Nobody had written this file before.", "utf-8"
+    )
+    step("one file added")
+    files[1].rename(corpus / f"renamed{time.time_ns()}.txt")
+    step("one file renamed")
+    for file in files[2:102]:
+        file.unlink()
+    step("100 files deleted")
+
+
+if __name__ == "__main__":
+    main()
