@@ -1,5 +1,6 @@
 """Word documents: structure, notes and merged cells; and archives that mean harm."""
 
+import time
 import zipfile
 from io import BytesIO
 from xml.sax.saxutils import escape
@@ -159,6 +160,77 @@ def test_text_boxes_and_tables_within_cells():
     assert texts(reading, "table_row") == ["a\tx y z"]
 
 
+def text_box(*texts: str) -> str:
+    inner = "".join(map(p, texts))
+    return f"<w:r><w:pict><w:txbxContent>{inner}</w:txbxContent></w:pict></w:r>"
+
+
+def footnotes(*texts: str) -> str:
+    notes = (f'<w:footnote w:id="{i}">{p(text)}</w:footnote>' for i, text in enumerate(texts))
+    return f"<w:footnotes {_W}>{''.join(notes)}</w:footnotes>"
+
+
+def reference(number: int) -> str:
+    return f'<w:r><w:footnoteReference w:id="{number}"/></w:r>'
+
+
+def test_text_boxes_within_cells():
+    boxes = f"<w:tc>{p('Around.', more=text_box('One.', 'Two.'))}</w:tc>"
+    assert texts(read(READER, docx(table(cell("a") + boxes))), "table_row") == [
+        "a\tAround. One. Two."
+    ]
+
+
+def test_text_boxes_within_notes_are_told_once():
+    box = f"<w:drawing>{text_box('In the box.')}</w:drawing>"
+    both = f"<w:AlternateContent>{box}<w:Fallback>{box}</w:Fallback></w:AlternateContent>"
+    note = f'<w:footnotes {_W}><w:footnote w:id="0">{p("Note.", more=both)}</w:footnote>'
+    reading = read(READER, docx(p("A.", more=reference(0)), footnotes=note + "</w:footnotes>"))
+    assert texts(reading, "footnote") == ["¹ Note. In the box."]
+
+
+def test_two_rows_of_names_are_one_header():
+    head = "<w:trPr><w:tblHeader/></w:trPr>"
+    reading = read(READER, docx(table(
+        head + cell("City") + cell("Rank", '<w:gridSpan w:val="2"/>'),
+        head + cell("") + cell("2024") + cell("2025"),
+        cell("Hefei") + cell("7") + cell("6"),
+    )))  # fmt: skip
+    assert texts(reading, "table_header") == ["City\tRank 2024\tRank 2025"]
+    assert texts(reading, "table_row") == ["Hefei\t7\t6"]
+
+
+def test_two_notes_in_a_row_are_two():
+    body = p("A fact.", more=reference(0) + reference(1))
+    reading = read(READER, docx(body, footnotes=footnotes("One.", "Two.")))
+    assert texts(reading, "paragraph") == ["A fact.¹ ²"]
+    assert [label for label, _ in spans(reading, "reference")] == ["1", "2"]
+
+
+def test_a_list_begins_where_its_document_says():
+    own = (
+        '<w:num w:numId="3"><w:abstractNumId w:val="0"/><w:lvlOverride w:ilvl="0">'
+        '<w:startOverride w:val="7"/></w:lvlOverride></w:num></w:numbering>'
+    )
+    numbering = _NUMBERING.replace("</w:numbering>", own)
+    reading = read(READER, docx(p("a", item(3)) + p("b", item(3)), numbering=numbering))
+    assert texts(reading, "bullet") == ["VII. a", "VIII. b"]
+
+
+def test_an_empty_item_counts_and_a_deleted_one_does_not():
+    gone = p("", item(1) + "<w:rPr><w:del/></w:rPr>")
+    reading = read(READER, docx(p("a", item(1)) + p("", item(1)) + gone + p("b", item(1))))
+    assert texts(reading, "bullet") == ["III. a", "V. b"]
+
+
+def test_how_characters_are_read_stands_above_them_and_not_among_them():
+    ruby = (
+        "<w:r><w:ruby><w:rt><w:r><w:t>Héféi</w:t></w:r></w:rt>"
+        "<w:rubyBase><w:r><w:t>合肥</w:t></w:r></w:rubyBase></w:ruby></w:r>"
+    )
+    assert read(READER, docx(p("", more=ruby))).text == "合肥"
+
+
 def test_deleted_and_hidden_text_is_no_source():
     reading = read(READER, docx(
         p("Seen.", more="<w:del><w:r><w:delText>gone</w:delText></w:r></w:del>"
@@ -178,6 +250,43 @@ def test_two_columns_of_text_alone_are_rows_without_a_header():
 
 
 # Harm.
+
+
+@pytest.mark.parametrize("number", ["²", "1" * 5_000], ids=["no-digit", "long"])
+def test_numbers_that_are_none(number):
+    numbering = _NUMBERING.replace('w:ilvl="1"', f'w:ilvl="{number}"')
+    body = p("Text.", f'<w:outlineLvl w:val="{number}"/>')
+    assert texts(read(READER, docx(body, numbering=numbering)), "paragraph") == ["Text."]
+
+
+def test_deep_nesting_is_read():
+    rows = "<w:ins>" * 1_500 + f"<w:tr>{cell('a')}{cell('b')}</w:tr>" + "</w:ins>" * 1_500
+    assert read(READER, docx(f"<w:tbl>{rows}</w:tbl>")).text == "a\tb"
+    boxes = "<w:p><w:txbxContent>" * 900 + p("Text.") + "</w:txbxContent></w:p>" * 900
+    assert read(READER, docx(boxes)).text == "Text."
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [cell("x" * 50_000, '<w:vMerge w:val="restart"/>') + cell("a")]
+        + [cell("", "<w:vMerge/>") + cell("b")] * 200,
+        ['<w:trPr><w:gridBefore w:val="999"/></w:trPr>' + cell("b")] * 7_000,
+    ],
+    ids=["down", "before"],
+)
+def test_merged_cells_of_a_bomb_are_not_all_repeated(rows):
+    assert len(READER.read(docx(table(*rows))).text) < 6_000_000
+
+
+def test_time_grows_with_the_notes_and_not_with_their_square():
+    count = 20_000
+    data = docx(
+        p("A.", more="".join(map(reference, range(count)))), footnotes=footnotes(*["x"] * count)
+    )
+    begun = time.process_time()
+    READER.read(data)
+    assert time.process_time() - begun < 20
 
 
 def test_what_is_outside_is_never_fetched(tmp_path):

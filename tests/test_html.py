@@ -1,11 +1,19 @@
 """Web pages: what they hold survives, what no one sees does not, and nothing breaks the reader."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from askai.errors import ReadError
+from askai.readers.archive import xml_parser
+from askai.readers.building import Builder
 from askai.readers.html import MOST_BYTES, HtmlReader
+from askai.readers.html_elements import Skips, Visibility
+from askai.readers.html_inline import flat
+from askai.readers.html_walk import Walker
 from askai.tables import cells
 from marked_up import (
     read,
@@ -217,8 +225,88 @@ def test_notes():
     assert spans(reading, "reference") == [("1", "¹")]
 
 
+_FACT = "<p>A fact.<sup><a href='#n1'>[1]</a></sup> More.</p>"
+
+
+@pytest.mark.parametrize(
+    ("body", "note"),
+    [
+        ("<ol><li id=n1>1984 was the year.</li></ol>", "1984 was the year."),
+        ("<ol><li id=n1>1.5 million live there.</li></ol>", "1.5 million live there."),
+        ("<ol><li id=n1>1st edition.</li></ol>", "1st edition."),
+        ("<ol><li id=n1>(in French) A source.</li></ol>", "(in French) A source."),
+        ("<p id=n1><sup>1</sup> A source.</p>", "A source."),
+        ("<p id=n1>[1] A source. ↩</p>", "A source."),
+        ("<p id=n1>1. A source.</p>", "A source."),
+    ],
+    ids=["year", "decimal", "ordinal", "bracket", "raised", "marked", "numbered"],
+)
+def test_a_note_loses_its_mark_and_nothing_else(body, note):
+    reading = read(READER, page(_FACT + body))
+    assert spans(reading, "footnote") == [("1", f"¹ {note}")]
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        "<sup><a href='#n1'>[1]</a></sup><sup><a href='#n2'>[2]</a></sup>",
+        "<sup><a href='#n1'>1</a>, <a href='#n2'>2</a></sup>",
+        "<sup><a href='#n1'>1</a><a href='#n2'>2</a></sup>",
+    ],
+    ids=["each", "comma", "together"],
+)
+def test_two_notes_in_a_row_are_two(marks):
+    notes = "<ol><li id=n1>One.<li id=n2>Two.</ol>"
+    reading = read(READER, page(f"<p>A fact.{marks} More.</p>{notes}"))
+    assert texts(reading, "paragraph") == ["A fact.¹ ² More."]
+    assert [label for label, _ in spans(reading, "reference")] == ["1", "2"]
+
+
+def test_small_digits_that_are_left_open_take_nothing():
+    text = text_of(f"<p>It has 10 m<sup>2 of land.{_FACT}<p>Rest.<p id=n1>A source.")
+    assert text == "It has 10 m2 of land.\n\nA fact.¹ More.\n\nRest.\n\n¹ A source."
+
+
+def test_a_note_beside_its_mark_leaves_the_paragraph():
+    reading = read(READER, page(
+        "<p>A fact.<sup><a href='#n1'>1</a></sup> <small id=n1>Its source.</small> More.</p>"
+    ))  # fmt: skip
+    assert texts(reading, "paragraph") == ["A fact.¹ Its source. More."]
+
+
+def test_a_note_in_a_list_counts_as_its_item():
+    reading = read(READER, page(_FACT + "<ol><li id=n1>A source.</li><li>Another.</li></ol>"))
+    assert texts(reading, "bullet") == ["2. Another."]
+
+
+def test_a_numbered_list_that_is_a_meaning_keeps_its_numbers():
+    reading = read(READER, page("<dl><dt>Steps<dd><ol><li>Open.<li>Close.</ol></dl>"))
+    assert texts(reading, "bullet") == ["• Steps", "1. Open.", "2. Close."]
+
+
+def test_what_stands_in_a_table_and_in_no_cell_is_kept():
+    cells = "<tr><td>a</td><td>b</td></tr>"
+    assert text_of(f"<table>{cells}<h2>Next</h2><p>The rest.</p>") == "a\tb\n\nNext\n\nThe rest."
+    text = text_of(f"<table>{cells}<tr>one<td>c</td><td>d</td></tr>two</table>")
+    assert text == "a\tb\nc\td\n\none\n\ntwo"
+
+
+def test_a_label_for_rows_that_do_not_come_is_kept():
+    table = "<table><tr><td>a<td>b<tr><td rowspan=2>A label</table>"
+    assert text_of(table) == "a\tb\nA label"
+
+
 def test_a_line_break_between_chinese_characters_is_none():
     assert text_of("<p>人工\n  智能</p>") == "人工智能"
+
+
+def test_named_characters_of_a_page_that_is_xml():
+    said = '<!DOCTYPE html SYSTEM "xhtml.dtd"><p>caf&eacute;&nbsp;au lait <b>&mdash; &own;</b></p>'
+    root = etree.fromstring(said, xml_parser())
+    assert flat(root, Skips(Visibility(root))) == "café au lait — &own;"
+    builder = Builder()
+    Walker(builder, Skips(Visibility(root))).walk(root)
+    assert builder.reading().text == "café au lait — &own;"
 
 
 # Main text.
@@ -275,6 +363,10 @@ HIDDEN = {
     "cell": "<table><tr><td>a<td>b<tr><td>c<td style='display:none'>hidden</table>",
     "frame": "<iframe srcdoc='hidden'>hidden</iframe><object>hidden</object>",
     "dialog": "<dialog>hidden</dialog>",
+    "charset": "<style>@charset 'utf-8'; .x{display:none}</style><p class=x>hidden</p>",
+    "note": "<sup><a href='#n1'>1</a></sup><div hidden><p id=n1>hidden</p></div>",
+    "much": "All of it.<br>" * 9
+    + f"<style>.x{{display:none}}</style><p class=x>{'hidden ' * 20}</p>",
     "unclosed": "<script>hidden",
 }
 
@@ -337,6 +429,30 @@ def test_a_page_that_a_script_uncovers_is_seen():
 def test_spans_of_a_bomb_are_not_all_repeated():
     data = b"<table>" + b"<tr><td colspan=1000 rowspan=1000>xxxxxxxxxx<td>y" * 2_000 + b"</table>"
     assert len(read(READER, data).text) < 6_000_000
+
+
+def test_empty_cells_of_a_bomb_are_not_all_repeated():
+    row = b"<tr>" + b"<td>" * 999 + b"<td rowspan=65000>x"
+    data = b"<table>" + row + b"<tr>" * 7_000 + b"</table>"
+    assert len(read(READER, data).text) < 6_000_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<style>{'a' * 60_000};x{{}}</style>",
+        f"<style>{'/*a' * 60_000}</style>",
+        f"<a href='#n'>{' ' * 60_000}x</a>",
+        "".join(f"<sup><a href='#n{i}'>1</a></sup>" for i in range(2_000)) + "<p>"
+        + "".join(f"<a id=n{i}></a>" for i in range(2_000)) + "<i></i>" * 40_000,
+    ],
+    ids=["selector", "style-comment", "blanks", "notes"],
+)  # fmt: skip
+def test_time_grows_with_the_page_and_not_with_its_square(body):
+    data = page(f"{body}<p>Seen.</p>")
+    begun = time.process_time()
+    assert READER.read(data).text.endswith("Seen.")
+    assert time.process_time() - begun < 10
 
 
 @given(st.binary(max_size=300))

@@ -20,9 +20,9 @@ VERSIONS = {
     "text": "1",
     "markdown": "1",
     "pdf": "1",
-    "html": "1",
-    "docx": "1",
-    "epub": "1",
+    "html": "2",
+    "docx": "2",
+    "epub": "2",
     "csv": "1",
     "jsonl": "1",
 }

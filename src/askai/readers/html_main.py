@@ -22,7 +22,7 @@ from justext.core import (
 from justext.paragraph import Paragraph
 from lxml import etree
 
-from askai.readers.html_walk import Element, Skips, Visibility, tag_of, tokens_of
+from askai.readers.html_elements import Element, Skips, Visibility, tag_of, tokens_of
 
 _FURNITURE_TAGS = frozenset(("nav", "aside", "form"))
 _FURNITURE_ROLES = frozenset(
