@@ -252,3 +252,25 @@ def test_many_words_at_once_have_the_vectors_of_one_by_one():
     for word, vector in zip(words, together, strict=True):
         assert np.abs(embedder.embed_query(word) - vector).max() < 1e-5
     assert embedder.embed_queries([]).shape == (0, embedder.dim)
+
+
+def test_a_word_that_becomes_common_enough_was_embedded_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(induced_lexicon, "_WORDS", 2)
+    monkeypatch.setattr(induced_lexicon, "_SPARE", 1)
+    embedder = Words()
+    first = InducedLexicon.build({"lake": 3, "city": 2, "oro": 1, "red": 1}, {"en": 3}, embedder)
+    assert first.words == ("lake", "city", "oro")
+    assert len(first.stems) == 2
+    first.save(tmp_path / "words.npz")
+    known = induced_lexicon.KnownWords.open(tmp_path / "words.npz")
+    embedded = []
+    now = {"lake": 3, "oro": 2, "red": 1}
+    later = InducedLexicon.build(
+        now, {"en": 3}, embedder, known=known, tell=lambda *told: embedded.append(told)
+    )
+    anew = InducedLexicon.build(now, {"en": 3}, embedder)
+    assert not embedded
+    assert later.stems == anew.stems == ("lake", "oro")
+    assert (later.vectors == anew.vectors).all()
+    assert later.words == ("lake", "oro")
+    assert anew.words == ("lake", "oro", "red")

@@ -8,7 +8,7 @@ nDCG@10; what it finds wrong (seizing for siège) costs little, since a passage 
 its scores.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from askai.tokens import folded, stemmed
 VERSION = "3"
 _BATCH = 256  # words embedded at a time
 _WORDS = 20_000  # the commonest of a corpus; vectors of so many take 15 MB
+# The next ones are embedded too: an update that makes them commoner need not embed a word.
+_SPARE = 4_000
 _MEAN = 0.9  # share of what all words have in common that is taken off
 _LEAST = 0.5  # cosine of a translation
 _MOST = 3  # translations of a word
@@ -37,7 +39,7 @@ class InducedLexicon:
     vectors: Vectors
     mean: Vector  # what was taken off
     shares: Mapping[str, float]  # of the passages, by language (ISO 639-1)
-    # Empty where it was opened to answer: what an update need not embed again, float16.
+    # What an update need not embed again, with the spare ones last; not there to answer with.
     words: tuple[str, ...] = ()
     raw: NDArray[np.float16] | None = None
 
@@ -53,29 +55,20 @@ class InducedLexicon:
     ) -> "InducedLexicon":
         """`counts` are of passages by word, see `vocabulary.word_counts`; `languages` of them by
         language. `tell` hears how many of the words that are not `known` are embedded."""
-        words = [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
-        words = words[:_WORDS]
-        # As questions: so, words of two languages are nearer to each other than as passages.
+        ranked = [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
         there = known or KnownWords()
-        raw = np.zeros((len(words), embedder.dim), dtype=np.float16)
-        stems = [there.stem(word) for word in words]
-        rows = [there.rows.get(word, -1) for word in words]
-        kept = np.array([row >= 0 for row in rows], dtype=np.bool_)
-        if kept.any():
-            raw[kept] = there.raw[np.array(rows)[kept]]
-        new = np.flatnonzero(~kept)
-        for at in range(0, len(new), _BATCH):
-            tell(at, len(new))
-            batch = new[at : at + _BATCH]
-            raw[batch] = queries([words[row] for row in batch], embedder)
-        if len(new):
-            tell(len(new), len(new))
-        found = raw.astype(np.float32)
+        words = ranked[:_WORDS]
+        spare = ranked[_WORDS : _WORDS + _SPARE]
+        if all(word in there.rows for word in words):
+            spare = [word for word in spare if word in there.rows]
+        raw = _embedded([*words, *spare], embedder, there, tell)
+        found = raw[: len(words)].astype(np.float32)
         mean = _MEAN * found.sum(axis=0) / max(1, len(words))
         total = sum(languages.values())
         shares = {code: count / total for code, count in sorted(languages.items())}
         mean = mean.astype(np.float32)
-        return cls(tuple(stems), _normalised(found - mean), mean, shares, tuple(words), raw)
+        stems = tuple(map(there.stem, words))
+        return cls(stems, _normalised(found - mean), mean, shares, (*words, *spare), raw)
 
     @property
     def language(self) -> str:
@@ -147,7 +140,30 @@ class KnownWords:
             return cls()
 
     def stem(self, word: str) -> str:
-        return self.stems[self.rows[word]] if word in self.rows else stemmed(folded(word))
+        row = self.rows.get(word, len(self.stems))
+        return self.stems[row] if row < len(self.stems) else stemmed(folded(word))
+
+
+def _embedded(
+    words: Sequence[str],
+    embedder: Embedder,
+    known: KnownWords,
+    tell: Callable[[int, int], None],
+) -> NDArray[np.float16]:
+    """The vectors of words, shape (words, dim), as those of questions: so, words of two languages
+    are nearer to each other than as passages."""
+    raw = np.zeros((len(words), embedder.dim), dtype=np.float16)
+    rows = np.array([known.rows.get(word, -1) for word in words], dtype=np.int64)
+    kept, new = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+    if len(kept):
+        raw[kept] = known.raw[rows[kept]]
+    for at in range(0, len(new), _BATCH):
+        tell(at, len(new))
+        batch = new[at : at + _BATCH]
+        raw[batch] = queries([words[row] for row in batch], embedder)
+    if len(new):
+        tell(len(new), len(new))
+    return raw
 
 
 def _normalised(vectors: NDArray[Any]) -> Vectors:
