@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from askai.corpus import read_bytes, read_document
+from askai.errors import ReadError
+from askai.readers import READERS, Reading
+from askai.records import Mark
 from conftest import ANSWER, QUESTION, check_failure
 
 CHINESE = "南京是江苏的省会。人工智能产业在这里发展很快，企业和大学很多。\n" * 4
@@ -357,6 +361,59 @@ def test_a_file_that_may_be_read_now_is_read(desk, powerless):
     assert len(skipped(desk.command("index", "--json", prefix=powerless))) == 1
     file.chmod(0o644)
     assert desk.run("index", "--json").json["documents"] == 3
+
+
+def test_a_file_that_is_a_pipe_by_now_is_not_waited_for(desk):
+    os.mkfifo(desk.corpus / "x.txt")
+    with pytest.raises(ReadError, match="a pipe"):
+        read_bytes(desk.corpus / "x.txt")
+
+
+def test_a_sources_toml_that_is_a_pipe_is_not_waited_for(indexed):
+    os.mkfifo(indexed.corpus / "sources.toml")
+    indexed.fails("index", says="corpus/sources.toml is a pipe; expected a file.")
+
+
+def test_a_file_that_took_too_long_is_read_when_there_is_more_time(desk):
+    desk.write("x.html", "<p>Suzhou has gardens.</p>")
+    settings = desk.folder / "askai.toml"
+    settings.write_text("max_read_seconds = 0.001\n")
+    assert "max_read_seconds" in skipped(desk.run("index", "--json"))["x.html"]
+    settings.write_text("max_read_seconds = 120\n")
+    assert skipped(desk.run("index", "--json")) == {}
+
+
+HALVES = {
+    "x.md": '---\nauthor: "\\ud83d"\n---\n\nSuzhou has gardens.\n',
+    "x.html": (
+        '<script type="application/ld+json">{"headline": "a", "author": "\\ud83d"}</script>'
+        "<p>Suzhou has gardens.</p>"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_half_a_character_stops_nothing(desk, name):
+    """JSON and YAML can name it, and no index can hold it."""
+    desk.write(name, HALVES[name])
+    ran = desk.run("index", "--json")
+    assert (ran.code, ran.json["documents"]) == (0, 3)
+
+
+class Halves:
+    name, version = "halves", "1"
+
+    def read(self, data, *, password=""):  # noqa: ARG002
+        marks = (Mark("heading", 0, 3, "a\ud83d", 1),)
+        return Reading("a\ud83d b", "utf-8", marks, title="\udc00", url="\ud83d\ude00")
+
+
+def test_half_a_character_of_a_text_is_another_one_in_its_place(monkeypatch):
+    monkeypatch.setitem(READERS, "halves", f"{__name__}:Halves")
+    document = read_document(b"", "x", reader="halves")
+    assert document.text == "a\ufffd b"
+    assert document.marks == (Mark("heading", 0, 3, "a\ufffd", 1),)
+    assert (document.source.title, document.source.url) == ("\ufffd", "\ufffd\ufffd")
 
 
 # --- sources.toml -----------------------------------------------------------------------------

@@ -88,6 +88,39 @@ def test_a_quote_that_never_closes_takes_nothing_with_it():
     assert len(spans(reading, "table_row")) == 3_001
 
 
+DECIMAL = {
+    "semicolon": b"1,5;2,5\n3,5;4,5\n",
+    "tab": b"1,5\t2,5\n3,5\t4,5\n",
+    "pipe": b"1,5|2,5\n3,5|4,5\n",
+}
+
+
+@pytest.mark.parametrize("data", DECIMAL.values(), ids=DECIMAL)
+def test_decimal_commas_under_no_header(data):
+    assert rows_read(read(READER, data)) == [["1,5", "2,5"], ["3,5", "4,5"]]
+
+
+def test_whole_numbers_between_commas():
+    assert rows_read(read(READER, b"1,2,3\n4,5,6\n")) == [["1", "2", "3"], ["4", "5", "6"]]
+
+
+def test_a_first_column_that_counts_the_rows_has_no_name():
+    reading = read(READER, b",City,Rank\n0,Hefei,7\n1,Nanjing,6\n")
+    assert texts(reading, "table_header") == ["\tCity\tRank"]
+    assert texts(reading, "table_row") == ["0\tHefei\t7", "1\tNanjing\t6"]
+
+
+@pytest.mark.parametrize("sign", ['"', "\r"], ids=["quote", "line-end"])
+def test_a_hint_that_no_table_can_follow(sign):
+    reading = read(READER, f"sep={sign}\na,b\nx,y\n".encode())
+    assert texts(reading, "table_row") == ["x\ty"]
+
+
+def test_a_quote_that_never_closes_below_one_that_is_odd():
+    reading = read(READER, b'a,b\n"y"z,1\n"open,2\nr1,x\nr2,y\n')
+    assert texts(reading, "table_row")[1:] == ['"open\t2', "r1\tx", "r2\ty"]
+
+
 def test_a_quote_within_a_cell():
     assert texts(read(READER, b'a,b\n5" pipe,x\n"y"z,"w"\n'), "table_row") == [
         '5" pipe\tx',

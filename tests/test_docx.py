@@ -61,10 +61,14 @@ def table(*rows: str) -> str:
     return f"<w:tbl>{''.join(f'<w:tr>{row}</w:tr>' for row in rows)}</w:tbl>"
 
 
+def document(body: str) -> str:
+    return f"<w:document {_W}><w:body>{body}</w:body></w:document>"
+
+
 def docx(body: str, **parts: str) -> bytes:
     members: dict[str, bytes | str] = {
         "[Content_Types].xml": _TYPES,
-        "word/document.xml": f"<w:document {_W}><w:body>{body}</w:body></w:document>",
+        "word/document.xml": document(body),
         "word/styles.xml": _STYLES,
         "word/numbering.xml": _NUMBERING,
     }
@@ -217,6 +221,61 @@ def test_a_list_begins_where_its_document_says():
     assert texts(reading, "bullet") == ["VII. a", "VIII. b"]
 
 
+def test_numbers_that_word_counts_in_cells():
+    numbered = f"<w:tc>{p('', item(1))}</w:tc>"
+    items = f"<w:tc>{p('One.', item(1, 1))}{p('Two.', item(2))}</w:tc>"
+    reading = read(READER, docx(
+        table(cell("No.") + cell("City"), numbered + cell("Hefei"), numbered + cell("Nanjing"))
+        + table(cell("a") + items) + p("Text.", item(1))
+    ))  # fmt: skip
+    assert texts(reading, "table_row") == ["III.\tHefei", "IV.\tNanjing", "a\tIV.a) One. Two."]
+    assert texts(reading, "bullet") == ["V. Text."]
+
+
+@pytest.mark.parametrize(
+    ("form", "shown"),
+    [
+        ("decimalZero", ["第09条", "第10条", "第11条"]),
+        ("chineseCounting", ["第九条", "第十条", "第十一条"]),
+        ("chineseCountingThousand", ["第九条", "第十条", "第十一条"]),
+        ("taiwaneseCountingThousand", ["第九条", "第十条", "第十一条"]),
+    ],
+)
+def test_forms_of_numbers(form, shown):
+    level = f'<w:start w:val="9"/><w:numFmt w:val="{form}"/><w:lvlText w:val="第%1条"/>'
+    numbering = (
+        f'<w:numbering {_W}><w:abstractNum w:abstractNumId="0"><w:lvl w:ilvl="0">{level}</w:lvl>'
+        '<w:lvl w:ilvl="1"><w:numFmt w:val="decimal"/><w:isLgl/><w:lvlText w:val="%1.%2"/></w:lvl>'
+        '</w:abstractNum><w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num></w:numbering>'
+    )
+    body = p("x", item(1)) * 3 + p("y", item(1, 1))
+    items = texts(read(READER, docx(body, numbering=numbering)), "bullet")
+    assert items == [*(f"{mark} x" for mark in shown), "11.1 y"]
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(20, "二十"), (99, "九十九"), (101, "一百零一"), (110, "一百一十"), (1001, "一千零一"),
+     (9999, "九千九百九十九"), (10_000, "10000")],
+)  # fmt: skip
+def test_chinese_numbers(count, shown):
+    numbering = _NUMBERING.replace("upperRoman", "chineseCountingThousand")
+    numbering = numbering.replace('w:start w:val="3"', f'w:start w:val="{count}"')
+    reading = read(READER, docx(p("x", item(1)), numbering=numbering))
+    assert texts(reading, "bullet") == [f"{shown}. x"]
+
+
+def test_a_list_by_the_style_of_another_keeps_its_numbers():
+    numbering = _NUMBERING.replace(
+        '<w:abstractNum w:abstractNumId="0">',
+        '<w:abstractNum w:abstractNumId="7"><w:numStyleLink w:val="Steps"/></w:abstractNum>'
+        '<w:abstractNum w:abstractNumId="0"><w:styleLink w:val="Steps"/>',
+    ).replace("</w:numbering>", '<w:num w:numId="3"><w:abstractNumId w:val="7"/></w:num>'
+              "</w:numbering>")  # fmt: skip
+    reading = read(READER, docx(p("a", item(3)) + p("b", item(3, 1)), numbering=numbering))
+    assert texts(reading, "bullet") == ["III. a", "III.a) b"]
+
+
 def test_an_empty_item_counts_and_a_deleted_one_does_not():
     gone = p("", item(1) + "<w:rPr><w:del/></w:rPr>")
     reading = read(READER, docx(p("a", item(1)) + p("", item(1)) + gone + p("b", item(1))))
@@ -243,10 +302,143 @@ def test_deleted_and_hidden_text_is_no_source():
     assert texts(reading, "paragraph") == ["Seen. Added. Shown.", "In a control."]
 
 
+_HIDING = f"""<w:styles {_W}>
+<w:style w:styleId="Gone"><w:name w:val="Gone"/><w:rPr><w:vanish/></w:rPr></w:style>
+<w:style w:styleId="Heir"><w:name w:val="Heir"/><w:basedOn w:val="Gone"/></w:style>
+<w:style w:styleId="Back"><w:name w:val="Back"/><w:basedOn w:val="Heir"/>
+<w:rPr><w:vanish w:val="0"/></w:rPr></w:style></w:styles>"""
+
+
+def run(text: str, properties: str) -> str:
+    return f"<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t></w:r>"
+
+
+@pytest.mark.parametrize("name", ["Gone", "Heir"])
+def test_text_that_a_style_hides_is_no_source(name):
+    by_run = f'<w:rStyle w:val="{name}"/>'
+    shown = run(" Shown.", f'{by_run}<w:vanish w:val="0"/>') + run(
+        " B.", '<w:rStyle w:val="Back"/>'
+    )
+    reading = read(READER, docx(
+        p("A.", more=run("secret", by_run) + shown)
+        + p("secret", style(name), run("C.", '<w:vanish w:val="0"/>'))
+        + p("D.", style("Back")) + table(cell("a") + f"<w:tc>{p('secret', style(name))}</w:tc>")
+        + p("secret", style(name) + item(1)) + p("E.", item(1)),
+        styles=_HIDING,
+    ))  # fmt: skip
+    assert reading.text == "A. Shown. B.\n\nC.\n\nD.\n\na\n\nIII. E."
+
+
+def test_what_is_hidden_by_two_styles_is_shown():
+    # Each of them turns it over: ECMA-376, part 1, 17.7.3.
+    body = p("secret", style("Gone"), run("Seen.", '<w:rStyle w:val="Gone"/>'))
+    assert read(READER, docx(body, styles=_HIDING)).text == "Seen."
+
+
+def symbol(font: str, code: str) -> str:
+    return f'<w:r><w:sym w:font="{font}" w:char="{code}"/></w:r>'
+
+
+@pytest.mark.parametrize(
+    ("font", "code", "shown"),
+    [
+        ("Segoe UI Symbol", "2713", "✓"),
+        ("Wingdings", "F0E0", "→"),
+        ("Wingdings", "00FC", "✔"),
+        ("Wingdings 2", "F052", "☑"),
+        ("Symbol", "F06D", "μ"),
+        ("Symbol", "F0B3", "≥"),
+        ("Webdings", "F041", ""),
+        ("Webdings", "0041", ""),
+        ("Wingdings", "2022", "•"),
+        ("Arial", "D800", ""),
+        ("Arial", "0007", ""),
+        ("Arial", "110000", ""),
+        ("Arial", "x", ""),
+    ],
+)
+def test_symbols_are_kept_as_their_characters(font, code, shown):
+    body = p("a", more=symbol(font, code) + "<w:r><w:ptab/><w:t>b</w:t></w:r>")
+    assert read(READER, docx(body)).text == f"a{shown} b"
+
+
+def test_powers_keep_their_sign():
+    body = p("10", more=run("-3", '<w:vertAlign w:val="superscript"/>'))
+    assert read(READER, docx(body)).text == "10⁻³"
+
+
 def test_two_columns_of_text_alone_are_rows_without_a_header():
     reading = read(READER, docx(table(cell("Founded") + cell("1984"), cell("Seat") + cell("X"))))
     assert not spans(reading, "table_header")
     assert len(spans(reading, "table_row")) == 2
+
+
+# Where parts are.
+
+
+def relations(**targets: str) -> str:
+    parts = (f'<x Type="{_OFFICE}/{kind}" Target="{name}"/>' for kind, name in targets.items())
+    return f"<Relationships>{''.join(parts)}</Relationships>"
+
+
+def test_parts_are_found_by_the_relations_of_the_document():
+    body = p("a", style("H2")) + p("b", item(1), reference(0))
+    end = f'<w:endnotes {_W}><w:endnote w:id="0">{p("End.")}</w:endnote></w:endnotes>'
+    reading = read(READER, zipped({
+        "[Content_Types].xml": _TYPES,
+        "_rels/.rels": relations(officeDocument="/a/b/main.xml", **{"core-properties": "c.xml"}),
+        "c.xml": "<x><title>Its title</title></x>",
+        "a/b/main.xml": document(body + p("c", more='<w:r><w:endnoteReference w:id="0"/></w:r>')),
+        "a/b/_rels/main.xml.rels": relations(
+            styles="s.xml", numbering="../n.xml", footnotes="/f.xml", endnotes="./b/e.xml"
+        ),
+        "a/b/s.xml": _STYLES,
+        "a/n.xml": _NUMBERING,
+        "f.xml": footnotes("Foot."),
+        "a/b/b/e.xml": end,
+    }))  # fmt: skip
+    assert reading.text == "a\n\nIII. b¹\n\nc²\n\n¹ Foot.\n\n² End."
+    assert texts(reading, "heading") == ["a"]
+    assert reading.title == "Its title"
+
+
+def test_the_main_part_is_found_by_its_type():
+    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    types = f'<Types><Override PartName="/word/document2.xml" ContentType="{kind}"/></Types>'
+    data = zipped({"[Content_Types].xml": types, "word/document2.xml": document(p("Text."))})
+    assert read(READER, data).text == "Text."
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        relations(styles="../../../outside.xml"),
+        relations(styles="missing.xml"),
+        relations(styles="file:///etc/passwd"),
+        relations(styles="other.xml").replace("<x ", '<x TargetMode="External" '),
+        "<Relationships",
+    ],
+    ids=["outside", "missing", "file", "external", "damaged"],
+)
+def test_parts_that_are_not_where_the_document_says(told):
+    data = zipped({
+        "[Content_Types].xml": _TYPES,
+        "../outside.xml": f"<w:styles {_W}/>",
+        "word/other.xml": f"<w:styles {_W}/>",
+        "word/_rels/document.xml.rels": told,
+        "word/styles.xml": _STYLES,
+        "word/document.xml": document(p("Part", style("H2"))),
+    })  # fmt: skip
+    assert texts(read(READER, data), "heading") == ["Part"]
+
+
+def test_damaged_properties_refuse_no_document():
+    data = zipped({
+        "[Content_Types].xml": _TYPES,
+        "docProps/core.xml": "<cp:coreProperties",
+        "word/document.xml": document(p("Text.")),
+    })  # fmt: skip
+    assert read(READER, data).text == "Text."
 
 
 # Harm.
@@ -287,6 +479,17 @@ def test_time_grows_with_the_notes_and_not_with_their_square():
     begun = time.process_time()
     READER.read(data)
     assert time.process_time() - begun < 20
+
+
+def test_time_grows_with_the_styles_and_not_with_their_square():
+    styles = "".join(
+        f'<w:style w:styleId="S{i}"><w:basedOn w:val="S{i + 1}"/></w:style>' for i in range(10_000)
+    )
+    body = "".join(p("x", style(f"S{i}")) for i in range(10_000))
+    data = docx(body, styles=f"<w:styles {_W}>{styles}</w:styles>")
+    begun = time.process_time()
+    READER.read(data)
+    assert time.process_time() - begun < 10
 
 
 def test_what_is_outside_is_never_fetched(tmp_path):

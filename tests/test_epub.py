@@ -1,5 +1,8 @@
 """EPUB books: chapters in reading order, with what the package says of the book."""
 
+import io
+import zipfile
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +78,40 @@ def test_fonts_may_be_encrypted_and_text_may_not():
     }
     with pytest.raises(ReadError, match="DRM"):
         READER.read(book(**locked))
+
+
+@pytest.mark.parametrize("sign", ['"', "'"], ids=["double", "single"])
+@pytest.mark.parametrize("equals", ["=", " = "], ids=["tight", "loose"])
+def test_a_locked_book_however_it_is_written(sign, equals):
+    how = f"Algorithm{equals}{sign}http://www.w3.org/2001/04/xmlenc#aes128-cbc{sign}"
+    entry = f"<encryption><EncryptionMethod {how}/></encryption>"
+    with pytest.raises(ReadError, match="DRM"):
+        READER.read(book(**{"META-INF/encryption.xml": entry}))
+
+
+def test_a_member_whose_name_is_escaped_in_the_archive_too():
+    moved = {"OEBPS/text/chapter two.xhtml": None, "OEBPS/text/chapter%20two.xhtml": _TWO}
+    assert texts(read(READER, book(**moved)), "heading") == ["Un", "Deux"]
+
+
+def test_a_damaged_member_packed_by_lzma_is_refused():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("META-INF/container.xml", _CONTAINER * 9)
+    data = bytearray(file.getvalue())
+    data[120:160] = bytes(40)
+    with pytest.raises(ReadError, match="damaged"):
+        READER.read(bytes(data))
+
+
+def test_two_tables_that_follow_each_other_are_two():
+    table = "<table><tr><th>a</th><th>b</th></tr><tr><td>{}</td><td>y</td></tr></table>"
+    page = f"<html><body>{table.format(1)}{table.format(2)}</body></html>"
+    reading = read(READER, book(**{"OEBPS/text/one.xhtml": page}))
+    assert spans(reading, "table") == [
+        ("Table ~1", "a\tb\n1\ty"),
+        ("Table ~2", "a\tb\n2\ty"),
+    ]
 
 
 @pytest.mark.parametrize(

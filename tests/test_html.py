@@ -167,6 +167,30 @@ def test_lists_and_paragraphs():
     assert texts(reading, "paragraph") == ["One\ntwo", "said", "loose text"]
 
 
+@pytest.mark.parametrize(
+    ("attributes", "marks"),
+    [
+        ("type=a", ["a.", "b.", "c."]),
+        ("type=A start=26", ["Z.", "AA.", "AB."]),
+        ("type=i start=3", ["iii.", "iv.", "v."]),
+        ("type=I start=3999", ["MMMCMXCIX.", "4000.", "4001."]),
+        ("type=a start=-1", ["-1.", "0.", "a."]),
+        ("start=9999999", ["9999999.", "10000000.", "10000001."]),
+        ("reversed", ["3.", "2.", "1."]),
+        ("reversed start=10", ["10.", "9.", "8."]),
+        ("type=disc", ["1.", "2.", "3."]),
+    ],
+)
+def test_numbers_of_lists(attributes, marks):
+    reading = read(READER, page(f"<ol {attributes}><li>x<li>x<li>x</ol>"))
+    assert texts(reading, "bullet") == [f"{mark} x" for mark in marks]
+
+
+def test_the_number_of_an_item_is_the_first_of_those_after_it():
+    reading = read(READER, page("<ol type=a reversed><li>x<li value=9>y<li>z</ol>"))
+    assert texts(reading, "bullet") == ["c. x", "i. y", "h. z"]
+
+
 def test_pre_keeps_its_lines():
     assert text_of("<pre>\n def f():\n     return 1  \n</pre>") == "def f():\n     return 1"
 
@@ -197,6 +221,15 @@ def test_spans_repeat_their_value():
     rows = [label for label, _ in spans(reading, "table_row")]
     assert rows == ["Table 3, row 1", "Table 3, row 2"]
     assert [label for label, _ in spans(reading, "table")] == ["Table 3"]
+
+
+@pytest.mark.parametrize("first", ["", "<caption>Ranks</caption>", "<colgroup><col></colgroup>"])
+def test_a_label_that_its_rows_repeat_is_no_row(first):
+    reading = read(READER, page(
+        f"<table>{first}<tr><th>Group<th>City<th>Rank<tr><td rowspan=3>East"
+        "<tr><td>Hefei<td>7<tr><td>Nanjing<td>6</table>"
+    ))  # fmt: skip
+    assert texts(reading, "table_row") == ["East\tHefei\t7", "East\tNanjing\t6"]
 
 
 def test_a_table_of_facts_has_no_header():
@@ -238,12 +271,61 @@ _FACT = "<p>A fact.<sup><a href='#n1'>[1]</a></sup> More.</p>"
         ("<p id=n1><sup>1</sup> A source.</p>", "A source."),
         ("<p id=n1>[1] A source. ↩</p>", "A source."),
         ("<p id=n1>1. A source.</p>", "A source."),
+        ("<ol><li id=n1>1 city of two.</li></ol>", "1 city of two."),
+        ("<ol><li id=n1>1. Mai 2020.</li></ol>", "1. Mai 2020."),
+        ("<ol><li><p id=n1><a href='#r1'>^</a> 1 city of two.</p></li></ol>", "1 city of two."),
+        ("<ol><li id=n1><a href='#r1'>1</a> A source.</li></ol>", "A source."),
+        ("<ol><li id=n1>[1] A source.</li></ol>", "A source."),
+        ("<ul><li id=n1>1 A source.</li></ul>", "A source."),
     ],
-    ids=["year", "decimal", "ordinal", "bracket", "raised", "marked", "numbered"],
-)
+    ids=["year", "decimal", "ordinal", "bracket", "raised", "marked", "numbered", "count", "day",
+         "linked-count", "linked", "item-marked", "no-numbers"],
+)  # fmt: skip
 def test_a_note_loses_its_mark_and_nothing_else(body, note):
     reading = read(READER, page(_FACT + body))
     assert spans(reading, "footnote") == [("1", f"¹ {note}")]
+
+
+def test_a_note_in_a_cell_is_told_once():
+    reading = read(READER, page(
+        "<table><tr><th>City<th>Rank<tr><td>Hefei<sup><a href='#n1'>1</a></sup><td>7"
+        "<tr><td>Nanjing<td>6<tr><td colspan=2><p id=n1>1 By size.</p></table><p>Rest.</p>"
+    ))  # fmt: skip
+    assert reading.text == "City\tRank\nHefei¹\t7\nNanjing\t6\n\nRest.\n\n¹ By size."
+    assert spans(reading, "footnote") == [("1", "¹ By size.")]
+
+
+def test_a_link_to_another_page_is_no_note():
+    reading = read(READER, page(
+        "<p>A fact.<sup><a href='other.html#n1'>1</a></sup></p>"
+        "<p id=n1>Its own. <a href='#top'>top</a></p>"
+    ))  # fmt: skip
+    assert not spans(reading, "footnote")
+    assert "Its own." in texts(reading, "paragraph")[-1]
+
+
+def test_a_page_that_links_to_itself_by_its_name_has_notes():
+    reading = read(READER, page(
+        "<p>A fact.<sup><a id=r1 href='ch1.xhtml#n1'>1</a></sup></p>"
+        "<p id=n1><a href='ch1.xhtml#r1'>1</a> A source.</p>"
+    ))  # fmt: skip
+    assert spans(reading, "footnote") == [("1", "¹ A source.")]
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [
+        ("10<sup>-3</sup> m", "10⁻³ m"),
+        ("10<sup>\u22123</sup> m", "10⁻³ m"),
+        ("Ca<sup>2+</sup> ions", "Ca²⁺ ions"),
+        ("x<sup>n+1</sup> is", "xⁿ⁺¹ is"),
+        ("f<sup><i>(n)</i></sup> is", "f⁽ⁿ⁾ is"),
+        ("the 1<sup>st</sup> city", "the 1st city"),
+    ],
+)
+def test_raised_characters(raised, shown):
+    assert text_of(f"<p>{raised}</p>") == shown
+    assert text_of(f"<table><tr><td>a<td>{raised}</table>") == f"a\t{shown}"
 
 
 @pytest.mark.parametrize(
@@ -364,6 +446,8 @@ HIDDEN = {
     "frame": "<iframe srcdoc='hidden'>hidden</iframe><object>hidden</object>",
     "dialog": "<dialog>hidden</dialog>",
     "charset": "<style>@charset 'utf-8'; .x{display:none}</style><p class=x>hidden</p>",
+    "later-size": "<style>.x{display:none} .x{font-size:12px}</style><p class=x>hidden</p>",
+    "later-colour": "<style>.x{visibility:hidden} .x{display:block}</style><p class=x>hidden</p>",
     "note": "<sup><a href='#n1'>1</a></sup><div hidden><p id=n1>hidden</p></div>",
     "much": "All of it.<br>" * 9
     + f"<style>.x{{display:none}}</style><p class=x>{'hidden ' * 20}</p>",
@@ -379,7 +463,10 @@ def test_hidden_text_is_no_source(hidden):
 
 
 def test_what_only_print_or_a_later_rule_hides_is_seen():
-    head = "<style>@media print {.x{display:none}} .y{display:none} .y{display:block}</style>"
+    head = (
+        "<style>@media print {.x{display:none}} .y{display:none;font-size:9px} "
+        ".y{display:block}</style>"
+    )
     assert "one" in text_of("<p class=x>one<p class=y>two", head)
     assert "two" in text_of("<p class=x>one<p class=y>two", head)
 

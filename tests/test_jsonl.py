@@ -84,6 +84,20 @@ def test_refused_with_a_sentence(data, reason):
         READER.read(data)
 
 
+def test_what_is_true_or_false_is_no_text():
+    with pytest.raises(ReadError, match="line 2: title is no text"):
+        READER.read(b'{"text": "a"}\n{"title": false, "text": "b"}\n')
+
+
+def test_what_python_writes_for_an_empty_cell_is_empty():
+    data = b'{"title": NaN, "text": "A text.", "date": NaN, "url": NaN, "score": Infinity}'
+    assert read(READER, data).text == "A text."
+
+
+def test_files_put_together_keep_their_byte_order_marks():
+    assert read(READER, b'{"text": "a"}\n\xef\xbb\xbf{"text": "b"}\n').text == "a\n\nb"
+
+
 def test_half_a_character():
     assert read(READER, b'{"text": "a \\ud83d b"}').text == "a � b"
 

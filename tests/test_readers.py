@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from askai.errors import ReadError
 from askai.readers import READERS, Reading
+from askai.readers.building import iso_date
 from askai.readers.decoding import decode
 from askai.seams import load
 from askai.tables import cells
@@ -616,3 +617,65 @@ def test_markdown_front_matter_tells_of_the_file(front, expected, newline):
     assert reading.text == text
     told = (reading.title, reading.author, reading.published, reading.language, reading.url)
     assert told == expected
+
+
+ODD_FRONT = {
+    "holds itself": "title: &a [*a]",
+    "names of names": "\n".join(
+        ["a0: &a0 [" + "x," * 20 + "]"]
+        + [f"a{n}: &a{n} [" + f"*a{n - 1}," * 20 + "]" for n in range(1, 9)]
+        + ["title: *a8"]
+    ),
+    "merges of merges": "\n".join(
+        ["a0: &a0 {x: 1}"]
+        + [f"a{n}: &a{n} {{<<: [" + f"*a{n - 1}," * 10 + "]}" for n in range(1, 10)]
+    ),
+    "a long number": "title: 0x" + "f" * 5_000,
+    "no truth": "title: !!bool x",
+    "no number": "title: !!int ''",
+    "no time": "title: !!timestamp x",
+}
+
+
+@pytest.mark.parametrize("front", ODD_FRONT.values(), ids=ODD_FRONT)
+def test_markdown_front_matter_that_is_odd_stops_nothing(front):
+    reading = markdown_reader().read(f"---\ndate: 2025\n{front}\n---\n\nText.\n".encode())
+    check_contract(reading)
+    assert reading.published == "2025"
+
+
+def test_markdown_front_matter_may_name_a_value():
+    text = "---\nauthor: &a Li Na\ntitle: *a\n---\n\nText.\n"
+    reading = markdown_reader().read(text.encode())
+    assert (reading.author, reading.title) == ("Li Na", "Li Na")
+
+
+def test_markdown_code_and_rules_are_neither_headings_nor_items():
+    text = "# T\n\nIt is so.\n\n    1. step one\n\n* * *\n\n    - x\n\n    [1] y\n\nEnd.\n"
+    reading = markdown_reader().read(text.encode())
+    check_contract(reading)
+    assert [label for label, _ in spans(reading, "heading")] == ["T"]
+    assert not spans(reading, "bullet")
+    assert not spans(reading, "footnote")
+
+
+def test_markdown_tables_that_follow_each_other_are_two():
+    table = "| a | b |\n|---|---|\n| {} | y |\n\n"
+    reading = markdown_reader().read((table.format(1) + table.format(2)).encode())
+    check_contract(reading)
+    assert [label for label, _ in spans(reading, "table")] == ["Table ~1", "Table ~2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("2025-03-04", "2025-03-04"),
+        ("20250304T1", "2025-03-04"),
+        ("２０２５-０３", "2025-03"),
+        ("Tue, 4 Mar 2025 10:00:00 GMT", "2025-03-04"),
+        ("2025-13", None),
+        ("soon", None),
+    ],
+)
+def test_dates_are_written_in_plain_digits(text, date):
+    assert iso_date(text) == date

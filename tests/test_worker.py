@@ -92,6 +92,41 @@ def test_a_file_that_takes_too_long_is_stopped(monkeypatch):
         made.close()
 
 
+def test_the_time_ends_too_for_a_worker_that_answers_no_more(monkeypatch):
+    monkeypatch.setattr(worker, "COMMAND", [sys.executable, "-c", FAKE])
+    made = worker.Worker(seconds=3.0)
+    try:
+        with pytest.raises(ReadError, match="not read within 3 s"):
+            read(made, "import os, time; os.closerange(3, 99); time.sleep(60)")
+        assert read(made, "") == GOOD
+    finally:
+        made.close()
+
+
+def test_a_module_in_the_users_folder_is_not_taken_for_ours(tmp_path, monkeypatch):
+    for name in ("askai", "lxml", "resource", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(tmp_path)
+    made = worker.Worker()
+    try:
+        assert made.read("html", b"<p>Suzhou has gardens.</p>").text == "Suzhou has gardens."
+    finally:
+        made.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
+def test_a_lower_limit_of_memory_is_left_as_it_is(monkeypatch):
+    limited = ["sh", "-c", 'ulimit -v 1000000 && exec "$0" "$@"', sys.executable, "-c", FAKE]
+    monkeypatch.setattr(worker, "COMMAND", limited)
+    made = worker.Worker(megabytes=2048)
+    try:
+        assert read(made, "") == GOOD
+        with pytest.raises(ReadError, match="more memory"):
+            read(made, "x = b'x' * 1_500_000_000")
+    finally:
+        made.close()
+
+
 def test_a_large_file_and_a_worker_that_does_not_listen(obedient):
     with pytest.raises(ReadError):
         read(obedient, "raise SystemExit(3)\n#" + "x" * 5_000_000)

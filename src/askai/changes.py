@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from askai.corpus import SOURCES, Corpus, CorpusFile, Listing
+from askai.corpus import SOURCES, Corpus, CorpusFile, Listing, read_bytes
+from askai.errors import ReadError
 from askai.generations import Manifest, SourceState
 from askai.records import Skipped
 
@@ -106,6 +107,6 @@ def is_same(corpus: Corpus, file: CorpusFile, state: SourceState) -> bool:
 
 def _digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(read_bytes(path)).hexdigest()
+    except ReadError:
         return ""

@@ -2,20 +2,23 @@
 
 import hashlib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
+from stat import S_ISFIFO
 from typing import Any
 
 from askai import seams
 from askai.errors import CorpusError, ReadError
-from askai.readers import ISOLATED, MOST_SECONDS, READERS, SUFFIXES, Reader
+from askai.readers import ISOLATED, MOST_SECONDS, READERS, SUFFIXES, Reader, Reading
 from askai.records import Document, Skipped, Source
 
 SOURCES = "sources.toml"
 ALIASES = "aliases.toml"
+_HALF = re.compile(r"[\ud800-\udfff]")
 _OWN_FILES = frozenset({SOURCES, ALIASES})
 
 
@@ -189,6 +192,7 @@ def read_document(
         reading = worker.read(reader, data, password=password, seconds=seconds)
     else:
         reading = chosen.read(data, password=password)
+    reading = _of_whole_characters(reading)
     source = Source(
         path=path,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -207,10 +211,32 @@ def read_document(
     return Document(source, reading.text, reading.marks)
 
 
+def _of_whole_characters(reading: Reading) -> Reading:
+    """The reading with U+FFFD for each half of a character, which JSON, YAML and PDF can name, and
+    no file can hold; no offset changes."""
+    words = (reading.title, reading.author, reading.published, reading.language, reading.url)
+    title, author, published, language, url = (word and _HALF.sub("\ufffd", word) for word in words)
+    marks = reading.marks
+    if _HALF.search(reading.text):
+        marks = tuple(replace(m, label=_HALF.sub("\ufffd", m.label)) for m in marks)
+    return replace(
+        reading,
+        text=_HALF.sub("\ufffd", reading.text),
+        marks=marks,
+        title=title,
+        author=author,
+        published=published,
+        language=language,
+        url=url,
+    )
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file that did not change meanwhile; raises ReadError."""
     try:
         before = path.stat()
+        if S_ISFIFO(before.st_mode):  # reading would wait for ever
+            raise ReadError("it is a pipe, not a file")
         data = path.read_bytes()
         after = path.stat()
     except FileNotFoundError as error:
@@ -249,6 +275,8 @@ def _about_link(link: Path, corpus: Path) -> str:
 
 def _read_sources(path: Path) -> tuple[tuple[str, ...], dict[str, Description]]:
     try:
+        if path.is_fifo():
+            raise CorpusError(f"{path} is a pipe; expected a file.")
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return (), {}

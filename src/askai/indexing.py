@@ -89,6 +89,7 @@ class Recipe:
             "readers": VERSIONS,
             "descriptions": description_digest(corpus),
             "passwords": _mark(corpus.passwords),
+            "max_read_seconds": corpus.max_read_seconds,
         }
 
     @property

@@ -5,6 +5,7 @@ Nothing is ever written: a member is read into memory under the name it has, so 
 """
 
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ _FAILURES = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
     NotImplementedError,
     OSError,

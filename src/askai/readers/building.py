@@ -184,14 +184,14 @@ def iso_date(text: str | None) -> str | None:
         stamp = parsedate(text[:100])
         if stamp is None:
             return None
-        year, month, day = (str(number).zfill(2) for number in stamp[:3])
+        year, month, day = map(str, stamp[:3])
     else:
         year, month, day = found[1], found[3], found[4]
     try:
-        date(int(year), int(month or 1), int(day or 1))
+        whole = date(int(year), int(month or 1), int(day or 1)).isoformat()
     except ValueError:
         return None
-    return "-".join(part for part in (year.zfill(4), month, day) if part)
+    return whole[: 10 if day else 7 if month else 4]
 
 
 def language_code(text: str | None) -> str | None:

@@ -19,7 +19,9 @@ from askai.readers.building import (
     superscript,
 )
 from askai.readers.docx_numbering import Numbering, list_of
+from askai.readers.docx_parts import Parts
 from askai.readers.docx_styles import Styles, heading_level
+from askai.readers.docx_symbols import symbol
 from askai.readers.docx_xml import (
     NO_TEXT,
     attribute,
@@ -32,10 +34,12 @@ from askai.readers.docx_xml import (
     value_of,
 )
 from askai.readers.html_elements import Element
+from askai.readers.html_inline import raised
 from askai.readers.html_tables import MOST_COLUMNS, stacked
 from askai.sentences import SUPERSCRIPT
 
 _WHAT = "a Word document (.docx)"
+_SIGNS = {"br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": " "}
 _REPEATED = 2_000_000  # characters that merged cells may add
 
 
@@ -50,11 +54,12 @@ class DocxReader:
 
 class _Document:
     def __init__(self, archive: Archive) -> None:
+        if "[Content_Types].xml" not in archive:
+            raise ReadError(f"the file is not {_WHAT}: it is a zip archive of something else")
         self._archive = archive
-        self._main = self._main_name()
-        self._folder = self._main.rpartition("/")[0]
-        self._styles = Styles(self._part("styles.xml"))
-        self._numbering = Numbering.of(self._part("numbering.xml"))
+        self._parts = Parts(archive)
+        self._styles = Styles(self._parts.related("styles"))
+        self._numbering = Numbering.of(self._parts.related("numbering"))
         self._notes = {
             kind: self._read_notes(kind) for kind in ("footnote", "endnote")
         }  # bodies by id
@@ -64,7 +69,7 @@ class _Document:
         self._repeated = 0
 
     def reading(self) -> Reading:
-        body = child(self._archive.xml(self._main), "body")
+        body = child(self._archive.xml(self._parts.main), "body")
         if body is None:
             raise ReadError(f"the file is not {_WHAT}: it has no text part")
         self._walk(body)
@@ -79,23 +84,8 @@ class _Document:
             language=language_code(told.get("language")) or self._styles.language(),
         )
 
-    def _main_name(self) -> str:
-        """The part that the package says is its main one."""
-        if "[Content_Types].xml" not in self._archive:
-            raise ReadError(f"the file is not {_WHAT}: it is a zip archive of something else")
-        relations = self._archive.xml("_rels/.rels")
-        for relation in relations if relations is not None else ():
-            if (relation.get("Type") or "").endswith("/officeDocument"):
-                name = (relation.get("Target") or "").lstrip("/")
-                if name in self._archive:
-                    return name
-        return "word/document.xml"
-
-    def _part(self, name: str) -> Element | None:
-        return self._archive.xml(f"{self._folder}/{name}" if self._folder else name)
-
     def _read_notes(self, kind: str) -> dict[str, Element]:
-        root = self._part(f"{kind}s.xml")
+        root = self._parts.related(f"{kind}s")
         return {
             attribute(one, "id") or "": one
             for one in (root if root is not None else ())
@@ -104,7 +94,7 @@ class _Document:
 
     def _told(self) -> dict[str, str]:
         """What the core properties say, by the names of Dublin Core."""
-        root = self._archive.xml("docProps/core.xml")
+        root = self._parts.properties()
         told: dict[str, str] = {}
         for one in root if root is not None else ():
             text = one_line("".join(one.itertext()))
@@ -130,59 +120,77 @@ class _Document:
         text = self._text(paragraph, boxes)
         properties = child(paragraph, "pPr")
         chain = list(self._styles.chain(child_value(properties, "pStyle")))
-        mark = None  # of an item; "" is one too
-        numbering = list_of(properties) or next(
-            (style.numbering for style in chain if style.numbering), None
-        )
-        # Word counts an empty item too, but none that is deleted.
-        if (
-            numbering
-            and numbering[0] not in ("", "0")
-            and (text.strip() or not _is_gone(paragraph))
-        ):
-            mark = self._numbering.mark(*numbering)
+        mark, depth = self._mark(properties, text)
         if not text.strip():
             return boxes
         level = heading_level(properties, chain)
         if level is not None:
             self._builder.add_heading((mark or "").removeprefix("• ") + text, level)
-        elif mark is not None and numbering:
-            self._builder.add(mark + _lines(text), "bullet", indent="  " * numbering[1])
+        elif mark is not None:
+            self._builder.add(mark + _lines(text), "bullet", indent="  " * depth)
         elif any(style.name.lower().startswith("list bullet") for style in chain):
             self._builder.add(f"• {_lines(text)}", "bullet")
         else:
             self._builder.add(_lines(text))
         return boxes
 
+    def _mark(self, properties: Element | None, text: str) -> tuple[str | None, int]:
+        """What Word shows before a paragraph, "" too, and its depth; None: it is no item."""
+        chain = self._styles.chain(child_value(properties, "pStyle"))
+        numbering = list_of(properties) or next(
+            (style.numbering for style in chain if style.numbering), None
+        )
+        # Word counts an empty item too, but none that is deleted.
+        if (
+            not numbering
+            or numbering[0] in ("", "0")
+            or (not text.strip() and self._is_gone(properties))
+        ):
+            return None, 0
+        return self._numbering.mark(*numbering), numbering[1]
+
+    def _is_gone(self, properties: Element | None) -> bool:
+        """Whether the end of a paragraph is deleted or hidden, and it with it."""
+        end = child(properties, "rPr")
+        by_style = self._styles.hides(child_value(properties, "pStyle"))
+        return child(end, "del") is not None or self._is_hidden(end, by_style=by_style)
+
+    def _is_hidden(self, run: Element | None, *, by_style: bool) -> bool:
+        """By what its properties say, else by its style and that of its paragraph.
+
+        One of these turns over what the other says: ECMA-376, part 1, 17.7.3.
+        """
+        if is_on(child(run, "webHidden")):
+            return True
+        vanish = child(run, "vanish")
+        if vanish is not None:
+            return is_on(vanish)
+        return by_style != self._styles.hides(child_value(run, "rStyle"))
+
     def _text(self, paragraph: Element, boxes: list[Element]) -> str:
         """The text of a paragraph; its text boxes are put aside, since they stand elsewhere."""
         pieces: list[str] = []
+        by_style = self._styles.hides(child_value(child(paragraph, "pPr"), "pStyle"))
         walk = etree.iterwalk(paragraph, events=("start",))
         for _, one in walk:
             tag = tag_of(one)
-            if not tag or tag in NO_TEXT or (tag == "r" and _is_hidden(one)):
+            hidden = tag == "r" and self._is_hidden(child(one, "rPr"), by_style=by_style)
+            if hidden or not tag or tag in NO_TEXT:
                 walk.skip_subtree()
             elif tag == "txbxContent":
                 boxes.append(one)
                 walk.skip_subtree()
-            elif tag == "t":
-                text = one.text or ""
-                pieces.append(superscript(text) if _is_raised(one) else text)
-            elif tag == "tab" and tag_of(one.getparent()) == "r":
-                pieces.append(" ")
-            elif tag in ("br", "cr"):
-                pieces.append("\n")
-            elif tag == "noBreakHyphen":
-                pieces.append("-")
             elif tag in ("footnoteReference", "endnoteReference"):
                 mark = self._reference(tag.removesuffix("Reference"), one)
                 if mark and pieces and pieces[-1][-1:] and pieces[-1][-1] in SUPERSCRIPT:
                     pieces.append(" ")  # notes 1 and 2 in a row are not the twelfth
                 pieces.append(mark)
+            elif shown := _shown(one, tag):
+                pieces.append(shown)
         return "".join(pieces)
 
     def _all_text(self, element: Element) -> str:
-        """All text on one line, that of tables and of text boxes too."""
+        """All text on one line with its numbers, that of tables and of text boxes too."""
         texts: list[str] = []
         walks = [topmost(element, "p")]
         while walks:
@@ -191,7 +199,9 @@ class _Document:
                 walks.pop()
                 continue
             boxes: list[Element] = []
-            texts.append(self._text(one, boxes))
+            text = self._text(one, boxes)
+            mark, _ = self._mark(child(one, "pPr"), text)
+            texts += [(mark or "").removeprefix("• "), text]
             walks += [topmost(box, "p") for box in reversed(boxes)]
         return one_line(" ".join(texts))
 
@@ -264,15 +274,16 @@ def _is_padded_header(first: list[str], second: list[str]) -> bool:
     return len(filled) > 1 and all(inner) and is_header(filled, second)
 
 
-def _is_gone(paragraph: Element) -> bool:
-    """Whether the end of a paragraph is deleted or hidden, and it with it."""
-    end = child(child(paragraph, "pPr"), "rPr")
-    return child(end, "del") is not None or is_on(child(end, "vanish"))
-
-
-def _is_hidden(run: Element) -> bool:
-    properties = child(run, "rPr")
-    return is_on(child(properties, "vanish")) or is_on(child(properties, "webHidden"))
+def _shown(element: Element, tag: str) -> str:
+    """What an element of a run shows by itself."""
+    if tag == "t":
+        text = element.text or ""
+        return (raised(text) or superscript(text)) if _is_raised(element) else text
+    if tag == "sym":
+        return symbol(element)
+    if tag == "tab":
+        return " " if tag_of(element.getparent()) == "r" else ""
+    return _SIGNS.get(tag, "")
 
 
 def _is_raised(text: Element) -> bool:

@@ -10,16 +10,19 @@ from askai.readers.docx_xml import (
     child,
     child_number,
     child_value,
+    is_on,
     number,
     tag_of,
     value_of,
 )
 from askai.readers.html_elements import Element
+from askai.readers.html_lists import roman
 
 _DEEPEST = 8  # Word has nine depths
 _BULLETS = frozenset(("bullet", "none"))
-_ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"),
-          (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
+_CHINESE = frozenset(
+    ("chineseCounting", "chineseCountingThousand", "taiwaneseCounting", "taiwaneseCountingThousand")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class _Level:
     form: str = "bullet"
     first: int = 1
     text: str = ""  # "%1.%2)": the counts of the depths, and what is around them
+    legal: bool = False  # shows the counts of all depths in plain digits
 
 
 @dataclass(slots=True)
@@ -44,9 +48,18 @@ class Numbering:
         """Of the part numbering.xml."""
         found = cls()
         abstract: dict[str, dict[int, _Level]] = {}
+        by_style: dict[str, dict[int, _Level]] = {}
+        borrowed: dict[str, str] = {}  # by list without levels: the style that has them
         for one in root if root is not None else ():
             if tag_of(one) == "abstractNum":
-                abstract[attribute(one, "abstractNumId") or ""] = dict(_levels(one))
+                name = attribute(one, "abstractNumId") or ""
+                abstract[name] = dict(_levels(one))
+                if style := child_value(one, "styleLink"):
+                    by_style[style] = abstract[name]
+                if style := child_value(one, "numStyleLink"):
+                    borrowed[name] = style
+        for name, style in borrowed.items():
+            abstract[name] = abstract[name] or by_style.get(style, {})
         for one in root if root is not None else ():
             if tag_of(one) == "num":
                 found._add(one, abstract)
@@ -86,7 +99,7 @@ class Numbering:
         def shown(match: re.Match[str]) -> str:
             at = int(match[1]) - 1
             own = self._levels.get((name, at), _Level("decimal"))
-            return _counted(counts.get(at, own.first), own.form)
+            return _counted(counts.get(at, own.first), "decimal" if level.legal else own.form)
 
         text = one_line(re.sub(r"%([1-9])", shown, level.text))
         return f"{text} " if text else ""
@@ -105,7 +118,8 @@ def _levels(element: Element) -> Iterator[tuple[int, _Level]]:
         if tag_of(one) == "lvl" and depth >= 0:
             form = child_value(one, "numFmt") or "bullet"
             first = child_number(one, "start", 1)
-            yield depth, _Level(form, first, child_value(one, "lvlText") or "")
+            text = child_value(one, "lvlText") or ""
+            yield depth, _Level(form, first, text, is_on(child(one, "isLgl")))
 
 
 def _counted(count: int, form: str) -> str:
@@ -113,9 +127,18 @@ def _counted(count: int, form: str) -> str:
         letter = chr(ord("a") + (count - 1) % 26) * ((count - 1) // 26 + 1)
         return letter if form == "lowerLetter" else letter.upper()
     if form in ("lowerRoman", "upperRoman") and 0 < count < 4000:
-        roman = ""
-        for value, sign in _ROMAN:
-            roman += sign * (count // value)
-            count %= value
-        return roman if form == "lowerRoman" else roman.upper()
-    return str(count)
+        return roman(count) if form == "lowerRoman" else roman(count).upper()
+    if form in _CHINESE and 0 < count < 10_000:
+        return _chinese(count)
+    return f"{count:02}" if form == "decimalZero" else str(count)
+
+
+def _chinese(count: int) -> str:
+    shown = ""
+    for digit, unit in zip(f"{count:04}", "千百十 ", strict=True):
+        if digit != "0":
+            shown += "零一二三四五六七八九"[int(digit)] + unit.strip()
+        elif shown and not shown.endswith("零"):
+            shown += "零"
+    shown = shown.rstrip("零")
+    return shown.removeprefix("一") if 10 <= count < 20 else shown  # 十一, but 一百一十一

@@ -6,13 +6,22 @@ from dataclasses import dataclass
 
 from askai.readers.building import language_code
 from askai.readers.docx_numbering import list_of
-from askai.readers.docx_xml import attribute, child_value, number, tag_of, value_of
+from askai.readers.docx_xml import (
+    attribute,
+    child,
+    child_value,
+    is_on,
+    number,
+    tag_of,
+    value_of,
+)
 from askai.readers.html_elements import Element
 
 _HEADING_NAME = re.compile(
     r"(?:heading|überschrift|titre|título|titolo|标题|標題)\s*(\d)", re.IGNORECASE
 )
 _BODY_TEXT = 9  # the outline level of what is no heading
+_DEEPEST = 100  # styles based on each other; Word makes no more than ten
 
 
 @dataclass(slots=True)
@@ -22,6 +31,7 @@ class Style:
     outline: int | None = None
     numbering: tuple[str, int] | None = None  # list and depth
     language: str | None = None
+    hides: bool | None = None  # None: as the style that it is based on
 
 
 class Styles:
@@ -29,6 +39,7 @@ class Styles:
 
     def __init__(self, root: Element | None) -> None:
         self._styles: dict[str, Style] = {}
+        self._hiding: dict[str, bool] = {}  # each run asks
         for one in root if root is not None else ():
             if tag_of(one) == "docDefaults":
                 self._styles[""] = Style(language=_language_of(one))
@@ -44,10 +55,19 @@ class Styles:
     def chain(self, name: str | None) -> Iterator[Style]:
         """A style and those it is based on."""
         seen: set[str] = set()
-        while name and name not in seen and name in self._styles:
+        while name and name not in seen and name in self._styles and len(seen) < _DEEPEST:
             seen.add(name)
             yield self._styles[name]
             name = self._styles[name].base
+
+    def hides(self, name: str | None) -> bool:
+        """Whether a style hides the text that it is of."""
+        if not name:
+            return False
+        if name not in self._hiding:
+            said = (style.hides for style in self.chain(name) if style.hides is not None)
+            self._hiding[name] = next(said, False)
+        return self._hiding[name]
 
 
 def heading_level(properties: Element | None, chain: list[Style]) -> int | None:
@@ -74,6 +94,8 @@ def _style(element: Element) -> Style:
         elif tag_of(part) == "pPr":
             style.outline = _outline(part)
             style.numbering = list_of(part)
+        elif tag_of(part) == "rPr" and (vanish := child(part, "vanish")) is not None:
+            style.hides = is_on(vanish)
     return style
 
 

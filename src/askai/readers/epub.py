@@ -19,7 +19,7 @@ _PAGES = frozenset(("application/xhtml+xml", "text/html", "application/x-dtbook+
 _MOST_PAGES = 5_000
 # What is encrypted otherwise than fonts are is the text.
 _LOCKING = re.compile(
-    rb"EncryptionMethod[^>]*Algorithm=\"(?!http://(?:www\.idpf\.org|ns\.adobe\.com))"
+    rb"EncryptionMethod[^>]*Algorithm\s*=\s*[\"'](?!http://(?:www\.idpf\.org|ns\.adobe\.com))"
 )
 
 
@@ -74,8 +74,12 @@ def _pages(package: Element, archive: Archive, name: str) -> Iterator[str]:
     contents: set[str] = set()
     for one in package.iter():
         if _tag(one) == "item" and (one.get("media-type") or "") in _PAGES and one.get("id"):
-            place = unquote((one.get("href") or "").partition("#")[0])
-            items[one.get("id")] = posixpath.normpath(posixpath.join(folder, place))
+            href = (one.get("href") or "").partition("#")[0]
+            places = [
+                posixpath.normpath(posixpath.join(folder, place))
+                for place in (unquote(href), href)  # some archives have names with %20
+            ]
+            items[one.get("id")] = next((place for place in places if place in archive), places[0])
             if "nav" in (one.get("properties") or "").split():
                 contents.add(one.get("id"))
     told: set[str] = set()

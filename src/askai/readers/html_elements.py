@@ -25,12 +25,12 @@ BLOCKS = frozenset(
     "xmp listing plaintext".split()
 )
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+_DECLARED = re.compile(r"(?:^|[;\s])(display|visibility|font-size)\s*:[^;]*", re.IGNORECASE)
 _HIDING = re.compile(
-    r"(?:^|;|\s)(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
-    r"|font-size\s*:\s*0+(?:\.0*)?(?:px|pt|em|rem|%)?\s*(?:!important\s*)?(?:;|$))",
+    r"[;\s]?(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
+    r"|font-size\s*:\s*0+(?:\.0*)?(?:px|pt|em|rem|%)?\s*(?:!important\s*)?\Z)",
     re.IGNORECASE,
 )
-_SHOWING = re.compile(r"(?:display|visibility|font-size)\s*:")
 _STYLE_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _PLAIN_SELECTOR = re.compile(r"\s*(?:[a-z][\w-]*)?[.#][A-Za-z_][\w-]*\s*\Z")
 _MOST_STYLE = 1_000_000  # characters of one style sheet
@@ -64,15 +64,14 @@ class Visibility:
     """What of a page is hidden, by its elements and by rules of its own styles for one name."""
 
     def __init__(self, root: Element) -> None:
-        found: dict[str, bool] = {}
+        found: dict[str, dict[str, bool]] = {}
         for style in root.iter("style"):
             for names, body in _top_rules((style.text or "")[:_MOST_STYLE]):
-                hides = bool(_HIDING.search(body))
-                if hides or _SHOWING.search(body):
+                if declared := _declared(body):
                     for name in names.split(","):
                         if _PLAIN_SELECTOR.match(name):
-                            found[name.strip()] = hides
-        self._rules = {name for name, hides in found.items() if hides}
+                            found.setdefault(name.strip(), {}).update(declared)
+        self._rules = {name for name, declared in found.items() if any(declared.values())}
         if self._rules:
             self._rules -= self._uncovered(root)
 
@@ -90,7 +89,7 @@ class Visibility:
         if (attributes.get("aria-hidden") or "").strip().lower() == "true":
             return True
         style = attributes.get("style")
-        if style and _HIDING.search(style):
+        if style and any(_declared(style).values()):
             return True
         return bool(self._rules) and bool(self._rules_for(element, tag))
 
@@ -137,6 +136,11 @@ class Visibility:
                 longest[name] = max(length, longest.get(name, 0))
             total += len((element.tail or "").strip())
         return {name for name, length in longest.items() if length > int(0.9 * total)}
+
+
+def _declared(style: str) -> dict[str, bool]:
+    """By property whether it hides; of two of one name the last."""
+    return {match[1].lower(): bool(_HIDING.match(match[0])) for match in _DECLARED.finditer(style)}
 
 
 def _top_rules(text: str) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,8 @@ _HAN_BREAK = re.compile(
     r"(?<=[\u3000-\u9fff\uff00-\uffef])[ \t]*[\r\n]\s*(?=[\u3000-\u9fff\uff00-\uffef])"
 )
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060]")
-_DIGITS = re.compile(r"\s*(\d{1,4})\s*\Z")
+_RAISED = dict(zip("0123456789+-−=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱ", strict=True))
+_MOST_RAISED = 8  # characters; what is longer is text
 _MARKS = re.compile(r"[\s\d\[\]()（）,;、]*\Z")
 _MOST_IN_MARK = 40  # elements
 
@@ -90,7 +91,7 @@ def add_small_digits(pieces: list[str], element: Element, notes: Notes | None) -
     if len(inner) > _MOST_IN_MARK:  # left open, it holds the rest of the page
         return False
     text = "".join(element.itertext())
-    power = _DIGITS.match(text) if not labels and len(element) <= 2 else None
+    power = "" if labels or len(element) > 2 else raised(text.strip())
     if not power and not (labels and _MARKS.match(text)):
         return False
     if pieces and notes is not None:
@@ -99,5 +100,12 @@ def add_small_digits(pieces: list[str], element: Element, notes: Notes | None) -
     before = next((piece for piece in reversed(pieces) if piece.strip(" ")), "")
     if labels and before[-1:] and before[-1] in SUPERSCRIPT:
         pieces.append(" ")  # [1][2] are two notes, and not the twelfth
-    pieces.append(superscript(power[1]) if power else " ".join(map(superscript, labels)))
+    pieces.append(power or " ".join(map(superscript, labels)))
     return True
+
+
+def raised(text: str) -> str:
+    """A text in small characters, as "⁻³" is; "" where not all of it has them."""
+    if len(text) > _MOST_RAISED or not all(one in _RAISED for one in text):
+        return ""
+    return "".join(_RAISED[one] for one in text)

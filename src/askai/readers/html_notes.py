@@ -1,6 +1,7 @@
 """Notes of a web page: the links in small digits, and the elements that they lead to."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -12,6 +13,7 @@ _INLINE_ANCHORS = frozenset("a span sup sub b i em strong cite small ins font".s
 # Of a text without blanks around it: two runs of blanks in a row take quadratic time.
 _NOTE_LINK = re.compile(r"[\[(]?\s*(\d{1,3})\s*[\])]?\Z")
 _MOST_CHARACTERS = 5_000
+_MOST_IN_NOTE = 1_000  # elements
 
 
 @dataclass(slots=True)
@@ -26,10 +28,12 @@ def find_notes(root: Element) -> Notes:
     """Links that look like a note's mark and lead to a place further down."""
     links, places = _links_and_places(root)
     notes = Notes()
+    pages: dict[Element, set[str]] = {}  # by body: those that it links to
     bodies: dict[Element, Element | None] = {}  # by place
     are_notes: dict[Element, bool] = {}  # judged once: many places may lie in one long element
     for number, link, target, label in links:
-        place = places.get(target)
+        page, _, anchor = target.partition("#")
+        place = places.get(anchor)
         if place is None or place[0] <= number:
             continue
         if place[1] not in bodies:
@@ -39,6 +43,11 @@ def find_notes(root: Element) -> Notes:
             continue
         if body not in are_notes:
             are_notes[body] = not is_longer(body, _MOST_CHARACTERS)
+        if page:  # this one, where the note links back to it
+            if body not in pages:
+                pages[body] = set(_pages_linked(body))
+            if page not in pages[body]:
+                continue
         if are_notes[body] and notes.bodies.setdefault(body, label) == label:
             notes.links[link] = label
     return notes
@@ -60,8 +69,15 @@ def _links_and_places(
         if element.tag == "a" and len(target) > 1 and "#" in target and len(element) < 4:
             shown = _NOTE_LINK.match("".join(islice(element.itertext(), 9)).strip())
             if shown and _is_note_link(element):
-                links.append((number, element, target.partition("#")[2], shown[1]))
+                links.append((number, element, target, shown[1]))
     return links, places
+
+
+def _pages_linked(body: Element) -> Iterator[str]:
+    for one in islice(body.iter(), _MOST_IN_NOTE):
+        page, sign, _ = (one.get("href") or "").partition("#")
+        if sign:
+            yield page
 
 
 def _is_note_link(element: Element) -> bool:
@@ -93,11 +109,28 @@ def _around(place: Element, link: Element) -> Element | None:
     return body
 
 
-def without_mark(text: str, label: str) -> str:
-    """A note's text without its own mark at the front and the links back around it."""
+def may_begin_with_number(body: Element, label: str) -> bool:
+    """Whether a number without brackets at the front of a note can be its mark.
+
+    In a list that shows its numbers only one that stands in an element of its own can.
+    """
+    item = body if tag_of(body) == "li" else body.getparent()
+    around = item.getparent() if item is not None and tag_of(item) == "li" else None
+    if around is None or tag_of(around) != "ol":
+        return True
+    first = next((text for text in body.itertext() if re.search(r"\w", text)), "")
+    return first.strip().rstrip(".:") == label
+
+
+def without_mark(text: str, label: str, *, bare: bool = True) -> str:
+    """A note's text without its own mark at the front and the links back around it.
+
+    `bare`: the mark may be without brackets.
+    """
     digits = superscript(label)
+    plain = label if bare else rf"[\[(]\s*{label}\s*[\])]"
     mark = re.match(
-        rf"[\s\[(^↑]*(?:{label}|{digits})(?![.,:/]?[\d{SUPERSCRIPT}]|-\w|%|(?:st|nd|rd|th)\b)"
+        rf"[\s\[(^↑]*(?:{plain}|{digits})(?![.,:/]?[\d{SUPERSCRIPT}]|-\w|%|(?:st|nd|rd|th)\b)"
         r"[\s\])]*(?:[.:]\s+)?|[\s^↑]*",
         text,
     )

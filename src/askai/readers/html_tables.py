@@ -35,17 +35,21 @@ class Tables:
         found: list[tuple[list[str], bool]] = []  # cells, and whether all of them are names
         labels: list[list[str]] = []  # rows that go on in those below
         spans: dict[int, tuple[str, int]] = {}  # by column: what goes on below, and how far
+        section: Element | None = None
+        width = 0  # of the first row of the section
         for part in _parts(element):
             if part.tag == "caption":
                 if not table.title:
-                    table.title = flat(part, self._skips, notes=self._notes)
+                    table.title = flat(part, self._passes_over, notes=self._notes)
                     table.taken.add(part)
                 continue
+            if part.getparent() is not section:
+                section, width = part.getparent(), len(part)
             if self._skips(part):
                 continue
             own = [one for one in part if one.tag in ("td", "th") and not self._skips(one)]
             cells, names = self._row(part, own, spans, table.taken)
-            if own and len(own) < len(part.getparent()[0]) and all(_goes_on(cell) for cell in own):
+            if own and len(own) < width and all(_goes_on(cell) for cell in own):
                 labels.append(cells)
                 continue
             # A label that no row below repeats would be lost.
@@ -73,6 +77,9 @@ class Tables:
         table.header = stacked(rows[:named])
         table.rows = rows[named:]
 
+    def _passes_over(self, element: Element) -> bool:
+        return element in self._notes.bodies or self._skips(element)  # a note is told by itself
+
     def _row(
         self,
         row: Element,
@@ -86,7 +93,7 @@ class Tables:
         names = True
         for cell in own:
             self._spanned(cells, spans)
-            text = flat(cell, self._skips, notes=self._notes)
+            text = flat(cell, self._passes_over, notes=self._notes)
             taken.add(cell)
             names = names and (cell.tag == "th" or in_head or not text)
             wide = min(number_at_front(cell.get("colspan"), 1), MOST_COLUMNS - len(cells))

@@ -18,7 +18,8 @@ from askai.readers.html_elements import (
     tag_of,
 )
 from askai.readers.html_inline import add_entity, add_small_digits, flat, plain
-from askai.readers.html_notes import Notes, find_notes, without_mark
+from askai.readers.html_lists import NumberedList
+from askai.readers.html_notes import Notes, find_notes, may_begin_with_number, without_mark
 from askai.readers.html_tables import Tables, has_loose_text, is_layout
 
 __all__ = ["Element", "Skips", "Visibility", "Walker", "find_notes"]  # what readers of pages need
@@ -36,7 +37,7 @@ class Walker:
         self._notes = notes or Notes()
         self._told: set[Element] = set()  # notes that are in the text
         self._buffer: list[str] = []
-        self._lists: list[int | None] = []  # of each open list its next number, if it has any
+        self._lists: list[NumberedList | None] = []  # that are open; None: one without numbers
         self._items = 0
         self._prefix = ""
         self._terms: list[str] = []  # waiting for what they mean
@@ -114,7 +115,7 @@ class Walker:
             self._lists.append(None)
         elif tag == "ol":
             self._release()
-            self._lists.append(number_at_front(element.get("start"), 1))
+            self._lists.append(NumberedList.of(element))
         elif tag == "li":
             self._items += 1
             self._prefix = self._item_mark(element)
@@ -143,12 +144,8 @@ class Walker:
             self._lists.pop()
 
     def _item_mark(self, element: Element) -> str:
-        number = self._lists[-1] if self._lists else None
-        if number is None:
-            return "• "
-        number = number_at_front(element.get("value"), number)
-        self._lists[-1] = number + 1
-        return f"{number}. "
+        around = self._lists[-1] if self._lists else None
+        return around.mark(element) if around is not None else "• "
 
     def _heading(self, element: Element) -> str:
         """Its text without the sign that links to it."""
@@ -214,7 +211,7 @@ class Walker:
                 if tag_of(after) == "dt":
                     break
                 text += " " + flat(after, seen)
-        text = without_mark(text, label)
+        text = without_mark(text, label, bare=may_begin_with_number(body, label))
         if text:
             self._builder.add_note(label, text)
 

@@ -22,7 +22,7 @@ _HALF = re.compile(r"[\ud800-\udfff]")
 
 class JsonLinesReader:
     name = "jsonl"
-    version = "1"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         source, encoding = decode(data)
@@ -84,11 +84,11 @@ def _below(mark: Mark) -> Mark:
 def _records(source: str) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     bad: list[tuple[int, str]] = []
-    for number, line in enumerate(_LINE_END.split(source.removeprefix("\ufeff")), 1):
+    for number, line in enumerate(_LINE_END.split(source.replace("\ufeff", "")), 1):
         if not line.strip():
             continue
         try:
-            found.append(_record(json.loads(line)))
+            found.append(_record(json.loads(line, parse_constant=_nothing)))
         except ValueError as error:
             bad.append((number, str(error).split(":")[0][:80]))
         except RecursionError:
@@ -102,6 +102,10 @@ def _records(source: str) -> list[dict[str, str]]:
     return found
 
 
+def _nothing(_: str) -> None:
+    """What NaN says, which is no JSON and stands for an empty cell in Python's tables."""
+
+
 def _record(told: Any) -> dict[str, str]:
     """Raises ValueError where the line is no record."""
     if not isinstance(told, dict):
@@ -111,7 +115,7 @@ def _record(told: Any) -> dict[str, str]:
         value = told.get(key)
         if value is None:
             value = ""
-        if not isinstance(value, str | int | float):
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise ValueError(f"{key} is no text")  # noqa: TRY004
         values[key] = _HALF.sub("\ufffd", str(value)).replace("\ufeff", "")
     if not (values["title"].strip() or values["text"].strip()):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
+from typing import NamedTuple
 
 import yaml
 from markdown_it import MarkdownIt
@@ -23,6 +24,16 @@ _FRONT = re.compile(
     re.DOTALL,
 )
 _FRONT_CHARACTERS = 100_000
+# What PyYAML raises; a value that its tag (`!!bool x`) does not fit gives the last five.
+_NO_YAML = (
+    yaml.YAMLError,
+    RecursionError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 _FRONT_KEYS = {
     "title": ("title",),
     "author": ("author", "authors", "creator"),
@@ -42,7 +53,7 @@ _LEAVES: dict[str, MarkKind] = {
 
 class MarkdownReader:
     name = "markdown"
-    version = "1"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         text, encoding = decode(data)
@@ -72,18 +83,34 @@ def front_matter(text: str) -> dict[str, str]:
         return {}
     lines = block.splitlines()[1:-1]
     try:
-        told = yaml.safe_load("\n".join(lines))
-    except (yaml.YAMLError, ValueError, RecursionError, OverflowError):
-        told = None
-    if not isinstance(told, dict):
+        plain = _plain_values(_Loader("\n".join(lines)).get_single_data())
+    except _NO_YAML:
         pairs = (line.partition(":") for line in lines if line[:1].strip())
-        told = {key: value.strip().strip("\"'") for key, _, value in pairs}
-    plain = {str(key).strip().lower(): _plain_value(value) for key, value in told.items()}
+        plain = _plain_values({key: value.strip().strip("\"'") for key, _, value in pairs})
     return {
         name: value
         for name, keys in _FRONT_KEYS.items()
         if (value := next((plain[key] for key in keys if plain.get(key)), ""))
     }
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """YAML where a name stands for one value only: else a few lines of names are a billion values,
+    or a list that holds itself."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        is_alias = self.check_event(yaml.AliasEvent)
+        node = super().compose_node(parent, index)
+        if is_alias and not isinstance(node, yaml.ScalarNode):
+            raise yaml.YAMLError("a name of more than one value")
+        return node
+
+
+def _plain_values(told: object) -> dict[str, str]:
+    """Raises TypeError where there are no settings, ValueError where a number is too long."""
+    if not isinstance(told, dict):
+        raise TypeError
+    return {str(key).strip().lower(): _plain_value(value) for key, value in told.items()}
 
 
 def _plain_value(value: object) -> str:
@@ -103,20 +130,20 @@ def _blocks(text: str) -> list[Block]:
     blocks: list[Block] = []
     at = 0  # the first line that no block holds yet
     # The parser reads \r\n and \r as \n, line for line, so its line numbers are ours.
-    for begin, end, kind, label, level in _leaves(
+    for begin, end, kind, label, level, is_words in _leaves(
         MarkdownIt("commonmark").enable("table").disable("inline").parse(_FRONT.sub(_blanked, text))
     ):
         if begin < at:
             continue
         blocks += _plain(text, starts, at, begin)
-        if kind == "paragraph" and is_note(text[starts[begin] : starts[begin + 1]]):
+        if is_words and is_note(text[starts[begin] : starts[begin + 1]]):
             blocks += _notes(text, starts, begin, end)
             at = end
             continue
         block = _cut(text, starts, begin, end)
         if block is not None:
             shaped = Block(block.start, block.end, block.text, kind=kind, label=label, level=level)
-            blocks.append(by_its_look(shaped) if kind == "paragraph" else shaped)
+            blocks.append(by_its_look(shaped) if is_words else shaped)
         at = end
     blocks += _plain(text, starts, at, len(starts) - 1)
     return [
@@ -143,8 +170,17 @@ def _notes(text: str, starts: list[int], begin: int, end: int) -> Iterator[Block
             first = line
 
 
-def _leaves(tokens: list[Token]) -> Iterator[tuple[int, int, MarkKind, str, int]]:
-    """(first line, line after the last, kind, label, level), in order."""
+class _Leaf(NamedTuple):
+    begin: int  # its first line
+    end: int  # the line after its last
+    kind: MarkKind
+    label: str = ""
+    level: int = 0
+    is_words: bool = False  # neither code nor a rule, which may look like anything
+
+
+def _leaves(tokens: list[Token]) -> Iterator[_Leaf]:
+    """In order."""
     items: list[int] = []  # end lines of the open list items
     tables = rows = 0
     for token, following in pairwise([*tokens, Token("end", "", 0)]):
@@ -158,15 +194,16 @@ def _leaves(tokens: list[Token]) -> Iterator[tuple[int, int, MarkKind, str, int]
             kind: MarkKind = "table_row" if rows else "table_header"
             label = f"Table ~{tables}" + (f", row {rows}" if rows else "")
             end = token.map[1] if rows else token.map[0] + 2  # with the line of dashes
-            yield token.map[0], end, kind, label, 0
+            yield _Leaf(token.map[0], end, kind, label)
             rows += 1
         elif token.type in _LEAVES and token.map:
             kind = _LEAVES[token.type]
             label = " ".join(following.content.split()) if kind == "heading" else ""
             level = int(token.tag[1]) if kind == "heading" else 0
+            is_words = token.type == "paragraph_open" and not items
             if items and kind == "paragraph":
                 kind = "bullet"
-            yield token.map[0], token.map[1], kind, label, level
+            yield _Leaf(token.map[0], token.map[1], kind, label, level, is_words)
 
 
 def _plain(text: str, starts: list[int], begin: int, end: int) -> Iterator[Block]:

@@ -4,6 +4,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import pypdfium2 as pdfium
@@ -25,9 +26,9 @@ from askai.records import Mark
 PAGES = 20_000
 _WORD = re.compile(r"[^\W\d_]+")
 _LONG_WORD = 30  # letters; words of running text are shorter
-_BROKEN = re.compile(r"\S*[a-z][!\"#$][a-z]\S*")  # by a ligature that the font does not name
+_BROKEN = re.compile(r"[a-z][!\"#$][a-z]")  # by a ligature that the font does not name
 _CID = re.compile(r"\(cid:\d+\)")
-_DATE = re.compile(r"\s*(?:D:)?(\d{4})(?:-?(\d\d))?(?:-?(\d\d))?")
+_DATE = re.compile(r"\s*(?:D:)?([0-9]{4})(?:-?(0[1-9]|1[0-2])(?:-?(0[1-9]|[12][0-9]|3[01]))?)?")
 _BOOKMARKS = 20_000
 _PIECES = ("paragraph", "footnote")
 _NO_TITLE = re.compile(r"(?i)untitled.*|.*\.(?:docx?|pdf|indd|tex|dvi|odt|pptx?)|microsoft word.*")
@@ -36,7 +37,7 @@ _ONE_AT_A_TIME = threading.Lock()  # PDFium is not made for threads
 
 class PdfReader:
     name = "pdf"
-    version = "1"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:
         if not data:
@@ -133,7 +134,9 @@ def _outline(document: pdfium.PdfDocument) -> list[Entry]:
         for mark in document.get_toc(max_depth=8):
             target = mark.get_dest()
             page = target.get_index() if target is not None else None
-            title = mark.get_title()
+            title = ""
+            with suppress(UnicodeError):
+                title = mark.get_title()
             if page is not None and title:
                 found.append((title, mark.level + 1, page))
             if len(found) >= _BOOKMARKS:
@@ -145,16 +148,19 @@ def _outline(document: pdfium.PdfDocument) -> list[Entry]:
 
 def _metadata(document: pdfium.PdfDocument) -> tuple[str | None, str | None, str | None]:
     """Title, author, and the day it was made."""
-    said = document.get_metadata_dict(skip_empty=True)
-    title, author, made = (
-        " ".join(said.get(key, "").replace("\0", " ").split())
-        for key in ("Title", "Author", "CreationDate")
-    )
+    title, author, made = (_said(document, key) for key in ("Title", "Author", "CreationDate"))
     if _NO_TITLE.fullmatch(title):
         title = ""
     date = _DATE.match(made)
     published = "-".join(part for part in date.groups() if part) if date else None
     return title or None, author or None, published
+
+
+def _said(document: pdfium.PdfDocument, key: str) -> str:
+    try:
+        return " ".join(document.get_metadata_value(key).replace("\0", " ").split())
+    except UnicodeError:
+        return ""
 
 
 def _quality(page: PageText | None, found: Iterable[Row]) -> float:
@@ -169,7 +175,9 @@ def _quality(page: PageText | None, found: Iterable[Row]) -> float:
         len(word) for word in _WORD.findall(text) if len(word) > _LONG_WORD and word.isascii()
     )
     garbled = sum(len(line) for line in text.splitlines() if _is_garbled(line))
-    broken = sum(len(word) for word in _BROKEN.findall(text) if not set(word) & set("/.:="))
+    broken = sum(
+        len(word) for word in text.split() if _BROKEN.search(word) and not set(word) & set("/.:=")
+    )
     lost = (page.unmapped + unread + stuck + garbled + broken) / page.characters
     return round(min(1.0, max(0.01, 1.0 - lost)), 3)
 
@@ -197,9 +205,9 @@ def _assembled(found: Sequence[Draft]) -> tuple[str, list[Block], list[Mark]]:
             else:
                 pages.append((page, at, at + len(piece)))
             at += len(piece)
-        held = "".join(text[-len(draft.pieces) :]) if at > start else ""
+        held = draft.text
         if held.strip():
-            blocks.append(_block(draft, start, at, held))
+            blocks.append(_block(draft, start, held))
             close = following is not None and draft.kind == following.kind == "bullet"
             row = following is not None and following.kind == "table_row"
             gap = "\n" if close or row else "\n\n"
@@ -209,12 +217,14 @@ def _assembled(found: Sequence[Draft]) -> tuple[str, list[Block], list[Mark]]:
     return whole, _with_tables(blocks), _page_marks(whole, pages)
 
 
-def _block(draft: Draft, start: int, end: int, text: str) -> Block:
-    lead = len(text) - len(text.lstrip())
+def _block(draft: Draft, start: int, text: str) -> Block:
+    # The first cell of a row may be empty: its tab tells the columns of the others.
+    held = text.rstrip() if draft.kind in ("table_header", "table_row") else text.strip()
+    start += text.index(held)
     block = Block(
-        start + lead,
-        end - (len(text) - len(text.rstrip())),
-        text.strip(),
+        start,
+        start + len(held),
+        held,
         alone=False,
         kind=draft.kind,
         label=draft.label,

@@ -18,11 +18,13 @@ _NOTE_SIZE = 0.93  # of the body's
 
 
 def drafts(pages: Sequence[list[Row]], typography: Typography) -> list[Draft]:
-    """Blocks in reading order; the notes of a page follow the paragraph that its end cuts."""
+    """Blocks in reading order; notes and turned text follow the paragraph that a page end cuts."""
     found: list[Draft] = []
-    waiting: list[Draft] = []  # notes, until the paragraph that goes on over the page is whole
+    waiting: list[Draft] = []  # until the paragraph that goes on over the page is whole
     current: Draft | None = None
     notes_of = _Notes(typography)
+    over: Table | None = None  # that the page before ends with
+    rows_before = 0  # of that table
     for rows in pages:
         body, notes = notes_of.split(rows)
         _set_near(body, typography)
@@ -31,19 +33,27 @@ def drafts(pages: Sequence[list[Row]], typography: Typography) -> list[Draft]:
         while i < len(body):
             row = body[i]
             table = tables.get(i)
+            if row.turned:
+                waiting.append(begun(row, typography))
+                i += 1
+                continue
             if table is None and current and joins(current, row, typography):
                 append(current, row, typography)
                 i += 1
                 continue
-            found += waiting
-            waiting = []
+            goes_on = i == 0 and table is not None and over is not None and table.goes_on_from(over)
+            if not goes_on:
+                found += waiting
+                waiting, rows_before = [], 0
             if table is not None:
-                found += _of_table(table, body)
+                found += _of_table(table, body, rows_before)
                 current, i = None, table.end
+                rows_before += len(table.rows)
             else:
                 current = begun(row, typography)
                 found.append(current)
                 i += 1
+        over = next((table for table in tables.values() if table.end == len(body)), None)
         waiting += notes
     return found + waiting
 
@@ -74,7 +84,9 @@ class _Notes:
     def _first(self, column: list[Row]) -> int:
         """Index of the first row of the column's notes."""
         small = len(column)
-        while small and column[small - 1].size <= _NOTE_SIZE * self._typography.body:
+        tables = find_tables(column)  # in small type, too
+        above = tables[-1].end if tables else 0
+        while small > above and column[small - 1].size <= _NOTE_SIZE * self._typography.body:
             small -= 1
         first = small
         while first < len(column) and not self._begins(column[first]):
@@ -112,9 +124,10 @@ def _by_column(rows: list[Row]) -> Iterator[list[Row]]:
         yield column
 
 
-def _of_table(table: Table, rows: Sequence[Row]) -> Iterator[Draft]:
+def _of_table(table: Table, rows: Sequence[Row], before: int) -> Iterator[Draft]:
+    """Its rows; `before` says how many of them are on the pages before."""
     page = rows[table.first].page
-    for n, cells in enumerate(table.rows):
+    for n, cells in enumerate(table.rows, before):
         kind: MarkKind = "table_row" if n else "table_header"
         text = "\t".join(cell.replace("\t", " ") for cell in cells).rstrip()
         if text.strip():

@@ -51,7 +51,8 @@ def _content(data: bytes, start: int, head: bytes) -> tuple[bytes, int]:
     times = head.count(b"/FlateDecode") + len(re.findall(rb"/Fl\b", head))
     if not times:
         end = data.find(b"endstream", start, start + _KEPT)
-        return data[start : end if end >= 0 else start + _KEPT], 0
+        content = data[start : end if end >= 0 else start + _KEPT]
+        return content, len(content)  # which may hold the beginnings of others
     piece, most = memoryview(data)[start:], 0
     content = b""
     for _ in range(min(4, times)):
@@ -92,7 +93,7 @@ def _most_shown(data: bytes) -> int:
             (_shown(page.get("/Resources"), _bytes(page.get_contents()), {}) for page in pages),
             default=0,
         )
-    except (pypdf.errors.PyPdfError, RecursionError, ValueError, TypeError, KeyError):
+    except Exception:  # noqa: BLE001  pypdf raises whatever a damaged object leads to
         return _SHOWN + 1
 
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from askai.readers.pdf_paragraphs import Draft, Typography
+from askai.readers.structure import Block, by_its_look
 from askai.sentences import is_finished
 
 _PREFIX = re.compile(
@@ -32,10 +33,10 @@ def _plain(text: str) -> str:
 
 
 def _by_outline(blocks: list[Draft], outline: Sequence[Entry]) -> int:
-    by_page: dict[int, list[Draft]] = defaultdict(list)
+    by_page: dict[int, list[tuple[Draft, str]]] = defaultdict(list)
     for block in blocks:
         if block.kind in ("paragraph", "bullet") and len(block.rows) <= _ROWS and not block.mono:
-            by_page[block.rows[0].page].append(block)
+            by_page[block.rows[0].page].append((block, _plain(block.text)))
     found = 0
     for title, level, page in outline:
         wanted = _plain(title)
@@ -43,8 +44,8 @@ def _by_outline(blocks: list[Draft], outline: Sequence[Entry]) -> int:
             (
                 block
                 for near in (page, page + 1)
-                for block in by_page[near]
-                if block.kind != "heading" and _is_titled(_plain(block.text), wanted)
+                for block, text in by_page[near]
+                if block.kind != "heading" and _is_titled(text, wanted)
             ),
             None,
         )
@@ -85,4 +86,6 @@ def _is_headed(block: Draft, typography: Typography) -> bool:
         return False
     large = row.size >= 1.15 * typography.body
     bold = row.size >= 0.97 * typography.body and all(part.bold for part in block.rows)
+    if by_its_look(Block(0, len(text), text)).kind == "table_title":
+        return False
     return large or (bold and not is_finished(text) and text[-1:] not in ",;:")

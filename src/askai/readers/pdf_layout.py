@@ -1,7 +1,6 @@
 """Rows of a page in reading order: runs beside each other, columns one after the other."""
 
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -19,8 +18,10 @@ _LABEL = re.compile(
     r"|table|figure|chapitre|capítulo)\s[\dA-Z.]+)"
 )
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_LEFTWARDS = re.compile(r"[\u05d0-\u08c9\ufb1d-\ufdfb\ufe70-\ufefc]")
 _CLOSING = frozenset(",.;:!?)]}»”’")
 _CELL_GAP = 0.9  # of the size
+_LABEL_GAP = 6  # of the size, at most, between a number or a bullet and its text
 _WIDEST = 20_000  # points; a page that is wider has no columns
 _LEAST_LINES = 4  # on each side of a gutter
 
@@ -35,6 +36,7 @@ class Segment:
     y: float
     size: float
     order: int
+    initial: float = 0.0  # how far a letter as high as some lines moves them to the right
 
 
 @dataclass
@@ -74,11 +76,16 @@ class Row:
 
     @cached_property
     def text(self) -> str:
-        return " ".join(self.texts)
+        return " ".join(self.texts[::-1] if self.leftwards else self.texts)
 
     @cached_property
     def bold(self) -> bool:
         return all(run.look.bold for cell in self.cells for run in cell.runs)
+
+    @cached_property
+    def turned(self) -> bool:
+        """Whether it is not level, as most of its page is."""
+        return bool(self.cells[0].runs[0].look.angle)
 
     @cached_property
     def mono(self) -> bool:
@@ -90,8 +97,7 @@ class Row:
     @cached_property
     def leftwards(self) -> bool:
         """Whether it is written from right to left."""
-        first = next((c for c in self.text if c.isalpha()), "a")
-        return unicodedata.bidirectional(first) in ("R", "AL")
+        return is_leftwards("".join(self.texts))
 
     @cached_property
     def first_word(self) -> float:
@@ -99,6 +105,12 @@ class Row:
         word = re.split(r"[\s\u3400-\u9fff]", self.texts[0].strip(), maxsplit=1)[0]
         width = (self.cells[0].x1 - self.x0) / max(1, len(self.texts[0]))
         return (len(word) or 1) * width
+
+
+def is_leftwards(text: str) -> bool:
+    """Whether most of its letters are of Arabic, Hebrew or their kin."""
+    leftwards = len(_LEFTWARDS.findall(text))
+    return bool(leftwards) and leftwards > 0.5 * sum(map(str.isalpha, text))
 
 
 def segment_text(segment: Segment) -> str:
@@ -134,11 +146,31 @@ def segments(page: PageText) -> list[Segment]:
     found: list[Segment] = []
     for run in page.runs:
         last = found[-1] if found else None
-        if last is not None and run.look.angle == last.runs[-1].look.angle and _adjacent(last, run):
+        if last is not None and _is_initial(last, run):
+            first = replace(run, text=last.runs[0].text + run.text)
+            wide = run.x0 - last.x0
+            found[-1] = Segment([first], run.x0, run.x1, run.y, run.look.size, last.order, wide)
+        elif (
+            last is not None and run.look.angle == last.runs[-1].look.angle and _adjacent(last, run)
+        ):
             _add(last, run)
         else:
             found.append(Segment([run], run.x0, run.x1, run.y, run.look.size, run.order))
     return found
+
+
+def _is_initial(segment: Segment, run: Run) -> bool:
+    """Whether a segment is a letter as high as some lines, and the run what it begins."""
+    size, text = run.look.size, segment.runs[0].text
+    return (
+        segment.size >= 1.8 * size
+        and len(segment.runs) == len(text) == 1
+        and text.isalpha()
+        and run.text[0].isalpha()
+        and not (run.look.angle or segment.runs[0].look.angle)
+        and 0.25 * segment.size < segment.y - run.y < segment.size
+        and -0.2 * size <= run.x0 - segment.x1 <= size
+    )
 
 
 def _adjacent(segment: Segment, run: Run) -> bool:
@@ -148,6 +180,10 @@ def _adjacent(segment: Segment, run: Run) -> bool:
     gap = run.x0 - segment.x1
     if abs(run.y - segment.y) > (0.3 if run.look.size == segment.size else 0.6) * big:
         return False
+    if 0.2 * big < gap and (
+        _LEFTWARDS.search(run.text) or _LEFTWARDS.search(segment.runs[-1].text)
+    ):
+        return False  # which of them is read first depends on the whole line
     return -0.35 * big <= gap <= 0.9 * big or (
         # A run of the other direction may stand before what the stream has before it.
         abs(run.y - segment.y) < 0.1 * big and abs(segment.x0 - run.x1) <= 0.5 * big
@@ -179,6 +215,8 @@ def baselines(parts: list[Segment]) -> list[list[Segment]]:
 def rows(page: PageText, index: int, parts: list[Segment]) -> list[Row]:
     """The rows of a page in reading order: left column before right, turned text last."""
     level = [part for part in parts if not part.runs[0].look.angle]
+    # What stands beside the page is not seen; if that is all, the page's box is wrong.
+    level = [part for part in level if _is_on_page(part, page)] or level
     turned = [part for part in parts if part.runs[0].look.angle]
     found: list[Row] = []
     column = 0
@@ -192,6 +230,11 @@ def rows(page: PageText, index: int, parts: list[Segment]) -> list[Row]:
         found.append(Row(index, column, 0, page.width, [part]))
         column += 1
     return found
+
+
+def _is_on_page(part: Segment, page: PageText) -> bool:
+    inside = part.x1 > 0 and part.x0 < page.width
+    return inside and 0 < part.y < page.height + part.size
 
 
 def _regions(parts: list[Segment], depth: int) -> Iterator[list[Segment]]:
@@ -298,26 +341,58 @@ def _attached(lines: list[list[Segment]]) -> list[list[Segment]]:
     return found
 
 
+def _is_label(last: Segment, part: Segment) -> bool:
+    close = part.x0 - last.x1 <= _LABEL_GAP * max(part.size, last.size)
+    return close and _LABEL.fullmatch(segment_text(last).strip()) is not None
+
+
 def _cells(line: list[Segment]) -> list[Segment]:
     """The cells of a line; a number or a bullet is one with the text after it."""
-    cells: list[Segment] = []
+    cells: list[list[Segment]] = []
+    x1 = size = 0.0  # of the last cell
     for part in line:
-        last = cells[-1] if cells else None
-        if last is not None and (
-            part.x0 - last.x1 <= _CELL_GAP * max(part.size, last.size)
-            or (len(cells) == 1 and _LABEL.fullmatch(segment_text(last).strip()) and len(line) == 2)
+        if cells and (
+            part.x0 - x1 <= _CELL_GAP * max(part.size, size)
+            or (len(line) == 2 and _is_label(cells[-1][0], part))
         ):
-            first, *others = part.runs
-            spaced = replace(first, space=first.space or part.x0 - last.x1 > 0.15 * last.size)
-            heavy = part if part.size > last.size or len(part.runs) >= len(last.runs) else last
-            cells[-1] = Segment(
-                [*last.runs, spaced, *others],
-                min(last.x0, part.x0),
-                max(last.x1, part.x1),
-                heavy.y if part.size != last.size else last.y,
-                max(part.size, last.size),
-                min(last.order, part.order),
-            )
+            cells[-1].append(part)
+            x1, size = max(x1, part.x1), max(size, part.size)
         else:
-            cells.append(part)
-    return cells
+            cells.append([part])
+            x1, size = part.x1, part.size
+    if len(cells) == len(line):
+        return line
+    leftwards = is_leftwards("".join(segment_text(part) for part in line))
+    return [_as_one(cell, leftwards=leftwards) for cell in cells]
+
+
+def _as_one(parts: list[Segment], *, leftwards: bool) -> Segment:
+    if len(parts) == 1:
+        return parts[0]
+    y, size, count = parts[0].y, parts[0].size, len(parts[0].runs)
+    for part in parts[1:]:
+        if part.size > size or (part.size < size and len(part.runs) >= count):
+            y = part.y
+        size, count = max(size, part.size), count + len(part.runs)
+    runs: list[Run] = []
+    before: Segment | None = None
+    for part in _from_the_right(parts) if leftwards else parts:
+        first, *others = part.runs
+        if before is not None:
+            apart = max(part.x0 - before.x1, before.x0 - part.x1) > 0.15 * before.size
+            first = replace(first, space=first.space or apart)
+        runs += [first, *others]
+        before = part
+    x0, x1 = min(part.x0 for part in parts), max(part.x1 for part in parts)
+    return Segment(runs, x0, x1, y, size, min(part.order for part in parts), parts[0].initial)
+
+
+def _from_the_right(parts: list[Segment]) -> list[Segment]:
+    """As a line of Arabic or Hebrew is read; Latin words within it go on from left to right."""
+    found: list[list[Segment]] = []
+    for part in parts:
+        if found and not any(_LEFTWARDS.search(segment_text(p)) for p in (found[-1][-1], part)):
+            found[-1].append(part)
+        else:
+            found.append([part])
+    return [part for group in reversed(found) for part in group]

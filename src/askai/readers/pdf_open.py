@@ -9,6 +9,7 @@ from askai.errors import ReadError
 
 _LOCK = "it is locked; put its password under [passwords] in askai.toml"
 _OBJECT = re.compile(rb"(\d{1,9})\s+(\d{1,5})\s+obj\b")
+_ENCRYPTION = re.compile(rb"/Filter\s*/Standard\b")
 _PAGE_TREE = re.compile(rb"/Type\s*/Pages\b")
 
 
@@ -31,7 +32,12 @@ def opened(data: bytes, password: str) -> pdfium.PdfDocument:
 
 
 def _mended(data: bytes) -> bytes | None:
-    """With a catalogue at its end that names its page tree: one cut short has lost its own."""
+    """With a catalogue at its end that names its page tree: one cut short has lost its own.
+
+    None for a locked one: what unlocks it stood at its end, too.
+    """
+    if _ENCRYPTION.search(data):
+        return None
     objects = list(_OBJECT.finditer(data))
     tree: re.Match[bytes] | None = None
     for one, following in zip(objects, [*objects, None][1:], strict=True):

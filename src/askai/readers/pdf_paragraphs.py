@@ -18,7 +18,9 @@ _UNNAMED = frozenset(map(chr, (0xFFFD, *range(0xF0A0, 0xF100))))  # of fonts of 
 _LEADER = re.compile(r"(?:\s*[.·…]){4,}\s*")
 _LABELLED = re.compile(r"[\dA-Z]{1,3}(?:\.\d+)*\.?\s")
 _PAGE_NUMBER = re.compile(r"\d{1,4}|[ivxlc]{1,7}")
-_HYPHENATED = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
+_SUSPENDED = re.compile(r"(?:and|or|und|oder|et|ou)\s")  # "short- and long-term"
+_YEARS = re.compile(r"\d–$")
+_HYPHENATED = re.compile(r"(?<![^\W\d_])[^\W\d_]+(?:-[^\W\d_]+)+")
 _HAN = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _HAN_GAP = re.compile(
     r"(?<=[\u3000-\u303f\u3400-\u9fff\uff01-\uff60]) +(?=[\u3000-\u303f\u3400-\u9fff\uff01-\uff60])"
@@ -121,7 +123,7 @@ def joins(  # noqa: PLR0911  one per sign of an end
     last = draft.rows[-1]
     if draft.kind not in ("paragraph", "bullet") or is_contents(last):
         return False
-    if abs(row.size - last.size) > 0.08 * last.size or row.cells[0].runs[0].look.angle:
+    if abs(row.size - last.size) > 0.08 * last.size:
         return False
     if (row.page, row.column) != (last.page, last.column):
         return _goes_over(draft, row)
@@ -149,7 +151,8 @@ def _is_aligned(draft: Draft, row: Row) -> bool:
     shift = (last.x1 - row.x1 if row.leftwards else row.x0 - last.x0) / max(1.0, row.size)
     off_centre = abs((row.x0 + row.x1) - (last.x0 + last.x1)) / max(1.0, row.size)
     if len(draft.rows) > 1:
-        return abs(shift) < 0.7 or off_centre < 0.5
+        below = shift + draft.rows[0].cells[0].initial / max(1.0, row.size)
+        return min(abs(shift), abs(below)) < 0.7 or off_centre < 0.5
     if draft.kind == "bullet":
         return (-0.3 if _BULLET.match(last.text) else -5) < shift < 5
     # The first line may be indented; in a centred title the shorter line is.
@@ -239,8 +242,12 @@ def _joined(  # noqa: PLR0911  one per way
     if _is_address(before, text):
         return text
     if len(before) > 1 and before.endswith("-") and before[-2].isalnum():
+        if _SUSPENDED.match(text):
+            return f" {text}"
         if typography.without_hyphen(before, text):
             draft.pieces[-1] = (page, before[:-1])
+        return text
+    if _YEARS.search(before[-2:]) and text[:1].isdecimal():
         return text
     if before.endswith("/") and not before.endswith(" /"):
         return text  # a path, or either/or
@@ -254,7 +261,7 @@ def _joined(  # noqa: PLR0911  one per way
 
 def _is_address(before: str, text: str) -> bool:
     """Whether a line ends within an address, as TeX cuts them after punctuation."""
-    word = before.rsplit(maxsplit=1)[-1] if before else ""
+    word = before.rpartition(" ")[2]
     if "://" not in word:
         return False
     return word[-1] in "/-_?&=#%" or text[:1] in "/?#&" or (word[-1] == "." and text[:1].islower())

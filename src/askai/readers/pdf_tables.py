@@ -14,6 +14,15 @@ class Table:
     first: int  # index of its first row, and of the one after its last
     end: int
     rows: tuple[tuple[str, ...], ...]  # cells, in columns
+    columns: tuple[tuple[float, float], ...]  # from left to right
+    bold: bool  # its first row
+
+    def goes_on_from(self, before: "Table") -> bool:
+        """Whether it is the rest of a table that the page before ends with."""
+        if self.bold or self.rows[0] == before.rows[0] or len(self.columns) != len(before.columns):
+            return False
+        pairs = zip(self.columns, before.columns, strict=True)
+        return all(max(a[0], b[0]) < min(a[1], b[1]) for a, b in pairs)
 
 
 def find_tables(rows: Sequence[Row]) -> list[Table]:
@@ -75,7 +84,8 @@ def _table(rows: Sequence[Row], start: int, end: int) -> Table | None:
     letters = sum(any(map(str.isalnum, cell)) for cells in filled for cell in cells)
     if letters < 0.7 * sum(bool(cell) for cells in filled for cell in cells):
         return None
-    return Table(start, end, tuple(tuple(cells) for cells in filled))
+    cells_of = tuple(tuple(cells) for cells in filled)
+    return Table(start, end, cells_of, tuple(columns), rows[start].bold)
 
 
 def _columns(rows: Sequence[Row]) -> list[tuple[float, float]]:

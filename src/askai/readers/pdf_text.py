@@ -7,6 +7,7 @@ build that pypdfium2 carries has no JavaScript engine. Attachments and images ar
 
 import ctypes
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ TOTAL_CHARACTERS = 50_000_000
 _HYPHEN = 0x02  # how PDFium tells of a hyphen at the end of a line
 _FIXED_PITCH, _FORCE_BOLD = 1, 1 << 18  # of a font's descriptor, ISO 32000-1 table 123
 _MONO = ("mono", "courier", "consol", "typewriter", "cmtt", "sltt", "menlo", "code", "fixed")
+_NOT_MONO = re.compile("unicode|monotype")  # names of makers and sets, not of a pitch
 _BOLD = ("bold", "black", "heavy", "semibold", "cmbx", "sfbx", "medi", "demi")
 _LIGATURES = {
     0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st",
@@ -165,7 +167,8 @@ class _Looks:
     @staticmethod
     def _style(name: str, flags: int, weight: int) -> tuple[bool, bool]:
         bold = any(part in name for part in _BOLD) or weight >= 600 or bool(flags & _FORCE_BOLD)
-        mono = any(part in name for part in _MONO) or bool(flags & _FIXED_PITCH)
+        pitch = _NOT_MONO.sub("", name)
+        mono = any(part in pitch for part in _MONO) or bool(flags & _FIXED_PITCH)
         return bold, mono
 
 

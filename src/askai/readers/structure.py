@@ -240,14 +240,19 @@ def _tables(blocks: list[Block]) -> Iterator[Mark]:
     for i, block in enumerate(blocks):
         if block.kind == "table_title" or (block.kind == "table_header" and start is None):
             start = block
-        following = blocks[i + 1].kind if i + 1 < len(blocks) else None
+        following = blocks[i + 1] if i + 1 < len(blocks) else None
         if (
             start is not None
             and block.kind in ("table_header", "table_row")
-            and following not in ("table_row", "table_header")
+            and not (following and _is_of(start.label, following))
         ):
             yield Mark("table", start.start, block.end, start.label)
             start = None
+
+
+def _is_of(table: str, block: Block) -> bool:
+    """Whether a block is a row of the table; the header of another one may follow at once."""
+    return block.kind == "table_row" or (block.kind == "table_header" and block.label == table)
 
 
 def _references(text: str, blocks: list[Block]) -> Iterator[Mark]:

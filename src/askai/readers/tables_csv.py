@@ -25,12 +25,14 @@ _SAMPLE_LINES = 200
 _SAMPLE = 1 << 18
 _CELL = 1 << 20  # characters; a longer one is a quote that never closes
 _CELL_LINES = 1_000  # and so is one of more lines
-_SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)[\r\n]+", re.IGNORECASE)
+_END = "\x00"  # a row that no text has
+_COMMA_OF_NO_NUMBER = re.compile(r"(?<!\d),|,(?!\d)")
+_SEPARATOR_LINE = re.compile(r"sep=([^\r\n\"])[\r\n]+", re.IGNORECASE)
 
 
 class CsvReader:
     name = "csv"
-    version = "1"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         if len(data) > _MOST_BYTES:
@@ -39,7 +41,7 @@ class CsvReader:
                 f"{_MOST_BYTES // 10**6} MB: split it"
             )
         text, encoding = decode(data)
-        text = text.replace("\x00", "").removeprefix("\ufeff")
+        text = text.replace(_END, "").removeprefix("\ufeff")
         delimiter = None
         if said := _SEPARATOR_LINE.match(text):  # Excel's own hint
             delimiter, text = said[1], text[said.end() :]
@@ -62,8 +64,10 @@ def _built(text: str, delimiter: str) -> Builder:
     if any(len(row) > 1 for row in first):
         while len(first) > 2 and len(first[0]) == 1:
             builder.add(first.pop(0)[0])
-    # Names on top: all there, each once, none a number, and over something to be named.
-    if len(first) > 1 and is_header(first[0], max(first[1:], key=len)):
+    # Names on top: all there, each once, none a number, and over something to be named. Only a
+    # first column that counts the rows has no name.
+    names = [first[0][0] or _END, *first[0][1:]] if first else []
+    if len(first) > 1 and is_header(names, max(first[1:], key=len)):
         # A row with more cells than the header has keeps them, without a column.
         builder.add_table(chain(first[1:], rows), header=first[0])
     else:
@@ -94,25 +98,15 @@ def _options(text: str, delimiter: str) -> dict[str, Any]:
     A quote that is opened and not closed would take the rest of the file into one cell: then
     quotes are read as characters.
     """
+    row: list[str] = []
     try:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        if all(cell.count("\n") < _CELL_LINES for row in rows for cell in row) and _closes(
-            text, delimiter
-        ):
-            return {"delimiter": delimiter}
+        for row in csv.reader(chain(io.StringIO(text, newline=""), [_END]), delimiter=delimiter):
+            if any(max(map(cell.count, "\r\n")) >= _CELL_LINES for cell in row):
+                break
     except csv.Error:
-        pass
-    return {"delimiter": delimiter, "quoting": csv.QUOTE_NONE}
-
-
-def _closes(text: str, delimiter: str) -> bool:
-    """Whether the file ends outside of quotes, as far as can be told."""
-    try:
-        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
-            pass
-    except csv.Error as error:
-        return "end of data" not in str(error)
-    return True
+        row = []
+    closes = row == [_END]
+    return {"delimiter": delimiter, "quoting": csv.QUOTE_MINIMAL if closes else csv.QUOTE_NONE}
 
 
 def _delimiter(text: str) -> str:
@@ -123,6 +117,7 @@ def _delimiter(text: str) -> str:
     lines = [line for line in text[:_SAMPLE].splitlines()[:_SAMPLE_LINES] if line.strip()]
     sample = "\n".join(lines)
     best, score = ",", 0.0
+    decimal = not _COMMA_OF_NO_NUMBER.search(sample)
     for delimiter in _DELIMITERS:
         try:
             rows = list(csv.reader(io.StringIO(sample), delimiter=delimiter))
@@ -136,6 +131,8 @@ def _delimiter(text: str) -> str:
         share = count / len(widths)
         spread = statistics.pstdev(widths)
         found = share * share * (1 + width / (width + 4)) / (1 + spread / width)
+        if delimiter == "," and decimal:  # 1,5;2,5
+            found /= 2
         if found > score + 1e-9:
             best, score = delimiter, found
     return best

@@ -24,7 +24,8 @@ from askai.readers import MOST_SECONDS, READERS, Reader, Reading
 from askai.records import Mark
 
 MEGABYTES = 2048  # of address space
-COMMAND = [sys.executable, "-m", "askai.readers.worker"]
+# -P: a file of the user's folder that is called like a module is none of ours.
+COMMAND = [sys.executable, "-P", "-m", "askai.readers.worker"]
 _BLOCK = 1 << 16
 
 
@@ -86,15 +87,21 @@ class Worker:
             waiting.register(handle, selectors.EVENT_READ)
             while not (found.endswith(b"\n") if size is None else len(found) == size):
                 if not waiting.select(max(0.0, end - time.monotonic())):
-                    raise ReadError(
-                        f"it was not read within {self._seconds:g} s; split it, or raise "
-                        "max_read_seconds in askai.toml"
-                    )
+                    raise self._too_long()
                 wanted = 1 if size is None else min(_BLOCK, size - len(found))
                 if not (block := os.read(handle, wanted)):
-                    raise ReadError(_ended(process.wait()))
+                    try:
+                        raise ReadError(_ended(process.wait(max(0.0, end - time.monotonic()))))
+                    except subprocess.TimeoutExpired:
+                        raise self._too_long() from None
                 found += block
         return bytes(found)
+
+    def _too_long(self) -> ReadError:
+        return ReadError(
+            f"it was not read within {self._seconds:g} s; split it, or raise max_read_seconds in "
+            "askai.toml"
+        )
 
     def close(self) -> None:
         """Ends the process."""
@@ -175,7 +182,8 @@ def main() -> None:
         import resource  # noqa: PLC0415
 
         limit = int(sys.argv[1]) * 1_000_000
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        with suppress(ValueError, OSError):  # a lower limit is set already, or macOS sets none
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the answers
     serve(sys.stdin.buffer, answers)
