@@ -353,6 +353,27 @@ def test_all_problems_are_named_at_once_and_then_counted(tmp_path):
     assert (len(found), found[-1]) == (21, "… and 23 more.")
 
 
+# --- our own set ------------------------------------------------------------------------------
+
+FRAGMENTS = Path(__file__).parents[1] / "evals" / "fragments"
+
+
+def test_the_fragments_are_a_set_whose_answers_stand_where_they_say():
+    bench = load_bench(FRAGMENTS)
+    assert (bench.documents, len(bench.queries), bench.unjudged) == (340, 3440, 0)
+    texts = {entry.id: entry.text for entry in entries(bench)}
+    for line in (FRAGMENTS / "queries.jsonl").read_text("utf-8").splitlines():
+        query = json.loads(line)
+        units = texts.get(query.get("context_id"), "").split("\n\n")
+        assert all(place < len(units) for place in query.get("near", ()))
+        assert bool(query.get("answers")) is query["answerable"]
+    for query in bench.queries:
+        for (span,) in query.spans:
+            assert texts[span.path][span.start : span.end] in texts[span.path].split("\n\n")
+    asked = [(query.text, *query.relevant) for query in bench.queries if query.answerable]
+    assert len(set(asked)) == len(asked)
+
+
 # --- the sets of others ------------------------------------------------------------------------
 
 
