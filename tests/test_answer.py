@@ -441,7 +441,7 @@ def test_a_passage_without_the_number_or_the_date_asked_for_does_not_answer(
 
 
 @pytest.mark.parametrize(
-    "reason", ["missing", "apart", "quantity", "money", "silent", "time", "person", "far"]
+    "reason", ["missing", "apart", "quantity", "money", "silent", "time", "person", "reason", "far"]
 )
 def test_every_reason_is_one_sentence_in_every_language(reason):
     said = [refusal(reason, ("A", "B"), language=language) for language in LANGUAGES]

@@ -220,10 +220,52 @@ def test_a_share_a_rank_and_an_office(text, asked, given):
     ("asked", "kind"),
     [("quantity", "quantity"), ("share", "quantity"), ("rank", "quantity"), ("money", "money"),
      ("time", "time"), ("founder", "person"), ("minister", "person"), ("head", "person"),
-     ("day", "time"), ("area", "quantity"), ("code", "quantity"), ("place", "place")],
+     ("day", "time"), ("area", "quantity"), ("code", "quantity"), ("place", "place"),
+     ("reason", "reason")],
 )  # fmt: skip
 def test_what_a_refusal_calls_it(asked, kind):
     assert kind_of(asked) == kind
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Why did the plant close?",
+        "what was the reason for the delay",
+        "I'd like to know why Suzhou was left out",
+        "Pourquoi l'usine a-t-elle fermé ?",
+        "¿Por qué cerró la planta?",
+        "¿A qué se debe el retraso?",
+        "工厂为什么关闭？",
+        "关闭的原因是什么？",
+        "Why is the population of Wuhan growing?",
+    ],
+)
+def test_why_asks_for_a_reason(question):
+    assert asked_for(question) == "reason"
+
+
+@pytest.mark.parametrize("question", ["Porque es grande", "Whyalla's port", "What reasons? None."])
+def test_a_word_like_why_asks_for_none(question):
+    assert asked_for(question) != "reason"
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("It closed in 2023 because orders dried up.", True),
+        ("It was opened to serve the port.", True),
+        ("Elle a fermé faute de commandes.", True),
+        ("Cerró debido a la crisis.", True),
+        ("由于订单减少，工厂关闭。", True),
+        ("The plant closed in 2023.", False),
+        ("L'usine a fermé en 2023.", False),
+        ("La planta cerró en 2023.", False),
+        ("工厂于2023年关闭。", False),
+    ],
+)
+def test_a_reason_is_said_as_one(text, given):
+    assert gives(text, "reason") == given
 
 
 MEANINGS = [

@@ -389,9 +389,13 @@ def test_a_name_that_is_all_over_in_one_spelling_says_nothing_in_a_rare_one(tmp_
 
 @pytest.mark.parametrize(
     ("question", "reason"),
-    [("Who founded DeepSeek?", "person"), ("Who trains models with DeepSeek?", "")],
+    [
+        ("Who founded DeepSeek?", "person"),
+        ("Why was DeepSeek founded?", "reason"),
+        ("Who trains models with DeepSeek?", ""),
+    ],
 )
-def test_who_holds_an_office_is_not_said_where_the_office_is_not(judge, question, reason):
+def test_who_holds_an_office_or_why_is_not_said_where_it_is_not(judge, question, reason):
     assert judge(question, "deepseek").reason == reason
 
 

@@ -7,7 +7,7 @@ from askai.tokens import folded
 
 Asked = Literal[
     "quantity", "share", "rank", "money", "time", "day", "area", "energy", "place", "code",
-    "founder", "mayor", "chief", "president", "minister", "head",
+    "reason", "founder", "mayor", "chief", "president", "minister", "head",
 ]  # fmt: skip
 
 # A text that names who holds an office says which: by a word of one of these.
@@ -111,6 +111,24 @@ _DAY = re.compile(
     r"\b(?:what|which) (?:day|exact date)\b|\bquel jour\b|\bque dia\b|\bdate exacte\b"
     r"|\bfecha exacta\b|哪一?天|几月几[日号]|几号"
 )
+_WHY = re.compile(
+    r"\bwhy\b|\breasons? (?:for|why|behind|that)\b|\bwhat (?:is|was|were|are) the reasons?\b"
+    r"|\bpourquoi\b|\bquelles? (?:est|sont|etait|etaient) les? raisons?\b"
+    r"|\bpour quelles? raisons?\b|\bpor que\b|\bque motivos?\b"
+    r"|\bcual (?:es|era|fue) (?:el motivo|la razon)\b|\ba que se debe\b"
+    r"|为什么|为何|为啥|什么原因|原因是什么"
+)
+# How a text gives a reason or a purpose. Of the even fragments (evals/fragments) asked why,
+# .79 of the units that answer have one of these, and .26 of those that come near without answering.
+_BECAUSE = re.compile(
+    r"\bbecause\b|\bdue to\b|\bowing to\b|\bthanks to\b|\bso that\b|\bin order\b|\bsince\b"
+    r"|\bafter\b|\bto [a-z]{3,}\b|\breasons?\b|\bcaus\w+|\bcit(?:es?|ed|ing)\b|\bblam\w+"
+    r"|\bmotiv\w+|\bfears?\b|\b(?:lack|shortage) of\b|\b(?:necessary|needed|essential) (?:for|to)\b"
+    r"|\bcar\b|\bparce qu|\bpuisqu|\bpour\b|\bafin\b|\bfaute de\b|\bgrace a\b|\braisons?\b"
+    r"|\bapres\b|\bnecessaires? (?:a|pour)\b|\bporque\b|\bpara\b|\bdebido\b|\bgracias a\b"
+    r"|\btras\b|\bya que\b|\brazon(?:es)?\b|\bcitand?o\b|\bnecesari[oa]s? para\b"
+    r"|因|由于|为了|以便|原因|理由|旨在|归咎|归功|必需|必要"
+)
 _YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
 # Numbers in words, from two: "one" and "un" are articles more often than numbers.
 _NUMBER_WORD = re.compile(
@@ -178,8 +196,10 @@ _ALL = re.compile(
 )
 
 
-# In this order: "how much money" is no mere quantity, and the day that something opened no time.
+# In this order: "how much money" is no mere quantity, the day that something opened no time, and
+# why a number grows is not the number.
 _QUESTIONS: dict[Asked, re.Pattern[str]] = {
+    "reason": _WHY,
     "code": _CODE,
     "day": _DAY,
     "time": _TIME,
@@ -212,7 +232,8 @@ def asks_place(question: str) -> bool:
 def asked_for(question: str) -> Asked | None:
     """ "quantity" for how many and how much, "share" of a whole, "rank" in a list, "money" for
     prices, "area" and "energy" by their units, "code" of a share, "time" for when and "day" for a
-    date, "place" for where, an office for who holds it; None where the words do not say."""
+    date, "place" for where, "reason" for why, an office for who holds it; None where the words
+    do not say."""
     plain = folded(question).strip()
     found = next((asked for asked, words in _QUESTIONS.items() if words.search(plain)), None)
     if found or not _WHO.search(plain):
@@ -220,9 +241,9 @@ def asked_for(question: str) -> Asked | None:
     return next((role for role, words in _ROLES.items() if words.search(plain)), None)
 
 
-def kind_of(asked: Asked) -> Literal["quantity", "money", "time", "person", "place"]:
+def kind_of(asked: Asked) -> Literal["quantity", "money", "time", "person", "place", "reason"]:
     """What a refusal says is not given."""
-    if asked == "money" or asked == "place":  # noqa: PLR1714  for the types
+    if asked == "money" or asked == "place" or asked == "reason":  # noqa: PLR1714  for the types
         return asked
     if asked == "head" or asked in _ROLES:
         return "person"
@@ -240,6 +261,8 @@ def gives(text: str, asked: Asked | None, *, question: str = "") -> bool:
         return True
     if asked in _ROLES:
         return bool(_ROLES[asked].search(folded(text)))
+    if asked == "reason":
+        return bool(_BECAUSE.search(folded(text)))
     plain = _without_numbers_of(question, folded(text))
     counting = _NAMING.sub(" ", _YEAR.sub(" ", plain))
     if asked == "quantity" and _HOW_MANY.search(folded(question)):

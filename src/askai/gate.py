@@ -49,7 +49,17 @@ _ASIDE = 0.12
 _UNKNOWN = 0.1
 
 Reason = Literal[
-    "", "missing", "apart", "silent", "quantity", "money", "time", "person", "place", "far"
+    "",
+    "missing",
+    "apart",
+    "silent",
+    "quantity",
+    "money",
+    "time",
+    "person",
+    "place",
+    "reason",
+    "far",
 ]
 
 

@@ -51,6 +51,12 @@ _REFUSALS = {
         "fr": "Pas dans ces documents : ce qui s’en approche le plus ne nomme pas ce lieu.",
         "es": "No está en estos documentos: lo más cercano no nombra ese lugar.",
     },
+    "reason": {
+        "en": "Not in these documents: what comes closest gives no reason for it.",
+        "zh": "这些文件没有答案：最接近的内容没有说明原因。",
+        "fr": "Pas dans ces documents : ce qui s’en approche le plus n’en donne pas la raison.",
+        "es": "No está en estos documentos: lo más cercano no da el motivo.",
+    },
     "far": {
         "en": "Not in these documents: no passage comes close enough to the question.",
         "zh": "这些文件没有答案：没有任何段落与问题足够接近。",
