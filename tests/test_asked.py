@@ -228,6 +228,15 @@ def test_what_a_refusal_calls_it(asked, kind):
 
 
 @pytest.mark.parametrize(
+    ("text", "given"),
+    [("Sugon 603019.SH", True), ("股票代码为688327", True), ("listed on Nasdaq", True),
+     ("28nm lithography and 300mm silicon wafers", False)],
+)  # fmt: skip
+def test_a_number_with_its_unit_is_no_code(text, given):
+    assert gives(text, "code") == given
+
+
+@pytest.mark.parametrize(
     "question",
     [
         "Why did the plant close?",

@@ -71,7 +71,7 @@ _CODE = re.compile(
     r"|\b(?:phone|telephone|telefono) numbers?\b|\bnumero de tele(?:phone|fono)\b"
     r"|(?:股票|证券)代[码号]|代码|电话号码"
 )
-_CODED = re.compile(r"\d{3,}|\b(?:nasdaq|nyse|hkex|sse|szse)\b")
+_CODED = re.compile(r"\d{3,}(?!\w)|\b(?:nasdaq|nyse|hkex|sse|szse)\b")
 _AREA = re.compile(
     r"\b(?:what|which|total|floor|land) area\b|\barea of\b|\bsquare k|\bsuperfic(?:ie|y)\b|面积"
 )
