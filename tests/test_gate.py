@@ -399,6 +399,11 @@ def test_who_holds_an_office_or_why_is_not_said_where_it_is_not(judge, question,
     assert judge(question, "deepseek").reason == reason
 
 
+def test_a_chinese_city_that_is_in_no_document_is_missing(judge):
+    verdict = judge("青岛在人工智能方面以什么见长？", "deepseek")
+    assert (verdict.reason, verdict.missing) == ("missing", ("青岛",))
+
+
 def test_a_chinese_firm_that_is_in_no_document_is_missing(judge):
     verdict = judge("旷视科技的总部在哪里？", "deepseek")
     assert (verdict.reason, verdict.missing) == ("missing", ("旷视",))

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from askai.lexicon import translations, unknown_firms
+from askai.lexicon import places, translations, unknown_firms
 from askai.tokens import content_tokens, tokens
 
 
@@ -119,3 +119,17 @@ FIRMS = [
 @pytest.mark.parametrize(("text", "names"), FIRMS, ids=[text or "empty" for text, _ in FIRMS])
 def test_a_firm_that_no_dictionary_knows_is_told_by_what_firms_are_called(text, names):
     assert unknown_firms(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("青岛在人工智能方面以什么见长？", [("青岛", ("qingdao",))]),
+        ("厦门和江苏", [("厦门", ("xiamen",)), ("江苏", ("jiangsu",))]),
+        ("中国的大同社会", []),  # also great harmony
+        ("方正的企业", []),  # also upright
+        ("Qingdao", []),
+    ],
+)
+def test_places_are_words_that_are_nothing_else(text, found):
+    assert places(text) == found

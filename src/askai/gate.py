@@ -14,7 +14,7 @@ from askai.aliases import Aliases
 from askai.answerability import Answerability, Held, features
 from askai.asked import Asked, asked_for, asks_meaning, gives, kind_of
 from askai.lexical import LexicalIndex
-from askai.lexicon import unknown_firms
+from askai.lexicon import places, unknown_firms
 from askai.records import Chunk, Evidence, Hit
 from askai.retrieve import Query
 from askai.sentences import split
@@ -175,6 +175,10 @@ class Gate:
                 if text in titles and not near and not self._has(form[0]):
                     continue  # Gallo de Oro is called otherwise in the documents' language
                 found.setdefault(text, Constraint(text, (form, *((other,) for other in near))))
+        for place, english in places(query.text):  # one that aliases name is among the names
+            form = tuple(content_tokens(place))
+            if not set(form) <= known:
+                found.setdefault(place, Constraint(place, tuple(f for f in (form, english) if f)))
         return list(found.values())
 
     def _unknown(self, constraints: Sequence[Constraint], hits: Sequence[Hit]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ _NAME = re.compile(r"(?:[A-Z][\w'’-]*\s?)+")  # "Nanjing" of "Nanjing subprovi
 _NO_GLOSS = re.compile(
     r"(?:surname|(?:old )?variant of|used in|abbr\. for|see|also written|classifier|CL:)"
 )
+_PLACE = re.compile(r"[A-Z].*\b(?:city|province|municipality|prefecture|county)\b")
 _FIRMS = frozenset("科技 公司 集团 股份 银行 大学 学院 研究院 机器人 汽车".split())  # noqa: SIM905
 _FIRM_NAME = range(2, 5)  # characters
 _BETWEEN = frozenset(
@@ -65,6 +66,19 @@ def unknown_firms(text: str) -> list[str]:
                 found.append(run)
             run = run + word if len(word) == 1 and word not in _BETWEEN else ""
     return found
+
+
+def places(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The cities, provinces and counties of a Chinese text, with the tokens of their English names;
+    a word that also means something else is none."""
+    entries = _entries()
+    return [
+        (word, _tokens(entries[word]))
+        for part in han_parts(text)
+        if entries
+        for word in _cut(part, entries)
+        if len(word) > 1 and all(map(_PLACE.match, entries[word].split("/")))
+    ]
 
 
 def is_word(text: str) -> bool:
