@@ -159,11 +159,9 @@ class SentenceTransformerEmbedder:
         Few texts, as of an edited file, are embedded as questions are, without loading torch: the
         vectors are the same to 1e-5.
         """
-        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         if self._by_numpy(texts):
-            for i, text in enumerate(texts):
-                vectors[i] = self._numpy_vector(text, role="document")
-            return vectors
+            return self._numpy_vectors(texts, role="document")
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         # Neighbours of like length waste no padding; the longest first, so that a batch that is
         # too much for the machine fails at once and not after an hour.
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
@@ -181,11 +179,9 @@ class SentenceTransformerEmbedder:
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of shape (n, dim), as `embed_query` gives them one by one, to 1e-5."""
-        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         if self._by_numpy(texts):
-            for i, text in enumerate(texts):
-                vectors[i] = self._numpy_vector(text, role="query")
-            return vectors
+            return self._numpy_vectors(texts, role="query")
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         for start in range(0, len(texts), _SLICE):
             part = list(texts[start : start + _SLICE])
             vectors[start : start + len(part)] = self._encode(part, role="query")
@@ -193,6 +189,12 @@ class SentenceTransformerEmbedder:
 
     def _by_numpy(self, texts: Sequence[str]) -> bool:
         return self._numpy_queries and self._model is None and len(texts) <= _FEW
+
+    def _numpy_vectors(self, texts: Sequence[str], *, role: str) -> Vectors:
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        for i, text in enumerate(texts):
+            vectors[i] = self._numpy_vector(text, role=role)
+        return vectors
 
     def _numpy_vector(self, text: str, *, role: str) -> Vector:
         with self._lock:
