@@ -284,7 +284,7 @@ class Catalog:
         ]
 
     def word_counts(self) -> Counter[str]:
-        """In how many chunks each word stands, see `induced_lexicon.word_counts`."""
+        """In how many chunks each word stands, see `vocabulary.word_counts`."""
         return Counter(dict(self._rows("SELECT word, chunks FROM words")))
 
     def languages(self) -> dict[str, int]:

@@ -191,7 +191,7 @@ def build(
 @contextmanager
 def _few_collections() -> Iterator[None]:
     """Python looks for cycles after every so many new objects, and of the ids and keys of a large
-    index, which are in none, there are hundreds of thousands: a sixth of an update's time."""
+    index, which are in none, there are hundreds of thousands."""
     before = gc.get_threshold()
     gc.set_threshold(1_000_000, *before[1:])
     try:

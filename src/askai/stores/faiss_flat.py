@@ -151,9 +151,11 @@ class FaissFlatStore:
 
 
 def _header(dim: int, count: int) -> bytes:
-    """What FAISS writes before the rows of a flat index (`write_index`): its
-    kind, dimensions, rows, two numbers of old, whether trained, the metric, and how many numbers
-    follow. Raises RuntimeError when this FAISS writes it otherwise."""
+    """What FAISS writes before the rows of a flat index (`write_index`): kind, dimensions, rows,
+    two numbers of old, whether trained, metric, and how many numbers follow.
+
+    Raises RuntimeError when this FAISS writes it otherwise.
+    """
     index = _faiss().IndexFlatIP(dim)
     index.add(np.zeros((1, dim), dtype=np.float32))
     written = _faiss().serialize_index(index).tobytes()[: -4 * dim]
