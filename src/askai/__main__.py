@@ -1,9 +1,13 @@
 """`askai` and `python -m askai`: Ctrl-C is quiet while the command is still being loaded, too."""
 
+import os
 from typing import NoReturn
 
 
 def main() -> NoReturn:
+    # NumPy's matrix products of a question are too small to share: a second thread saves nothing,
+    # and where another program has its core both wait for each other (2 s for what takes 0.05).
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from askai.cli import main as run  # noqa: PLC0415
 

@@ -21,7 +21,9 @@ from askai.generations import Generation, Manifest, open_generation, read_skippe
 from askai.indexing import Recipe
 from askai.induced_lexicon import VERSION as WORDS_VERSION
 from askai.induced_lexicon import InducedLexicon
+from askai.language import language_of
 from askai.lexical import LEXICALS
+from askai.rerankers import Reranker, load_ahead
 from askai.rerankers import resolve as reranker
 from askai.retrieve import Retriever
 from askai.seams import load
@@ -80,27 +82,25 @@ def recipe(settings: Settings, *, notify: Notify = lambda _: None) -> Recipe:
 
 
 @contextmanager
-def open_askai(settings: Settings, *, notify: Notify = lambda _: None) -> Iterator[Askai]:
-    """Opens the current generation; raises IndexMissing, IndexDamaged or IndexMismatch."""
+def open_askai(
+    settings: Settings, *, notify: Notify = lambda _: None, asked: str = ""
+) -> Iterator[Askai]:
+    """Opens the current generation; raises IndexMissing, IndexDamaged or IndexMismatch.
+
+    What the question `asked` needs is loaded in the meantime.
+    """
     with ExitStack() as stack:
         generation = stack.enter_context(open_generation(settings.index_dir))
+        reads = reranker(settings.reranker)
+        if asked:
+            load_ahead(reads, language_of(asked))
         corpus = open_corpus(settings)
         embedder = resolve(settings.model, notify=notify)
         _check_made_with(generation.manifest, embedder, settings)
-        yield _parts(stack, generation, corpus, embedder, settings)
-
-
-def _parts(
-    stack: ExitStack,
-    generation: Generation,
-    corpus: Corpus,
-    embedder: Embedder,
-    settings: Settings,
-) -> Askai:
-    aliases = Aliases.load(corpus.folder / ALIASES)
-    retriever = _retriever(stack, generation, embedder, aliases)
-    answerer = _answerer(generation, retriever, settings)
-    return Askai(generation.manifest, corpus, retriever.catalog, embedder, retriever, answerer)
+        aliases = Aliases.load(corpus.folder / ALIASES)
+        retriever = _retriever(stack, generation, embedder, aliases)
+        answerer = _answerer(generation, retriever, reads, settings)
+        yield Askai(generation.manifest, corpus, retriever.catalog, embedder, retriever, answerer)
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def open_bench(
         embedder = resolve(settings.model, notify=notify)
         _check_made_with(generation.manifest, embedder, replace(settings, index=str(index_dir)))
         retriever = _retriever(stack, generation, embedder, Aliases(()))
-        answerer = _answerer(generation, retriever, settings)
+        answerer = _answerer(generation, retriever, reranker(settings.reranker), settings)
         yield OpenBench(generation.manifest, embedder, retriever, answerer)
 
 
@@ -140,14 +140,12 @@ def _retriever(
     )
 
 
-def _answerer(generation: Generation, retriever: Retriever, settings: Settings) -> Answerer:
+def _answerer(
+    generation: Generation, retriever: Retriever, reads: Reranker, settings: Settings
+) -> Answerer:
     return Answerer(
         retriever=retriever,
-        finder=EvidenceFinder(
-            retriever.units,
-            retriever.lexical,
-            reranker(settings.reranker),
-        ),
+        finder=EvidenceFinder(retriever.units, retriever.lexical, reads),
         gate=Gate(retriever.lexical, trained(), retriever.aliases),
         writer=load("writer", WRITERS, settings.writer)(),
         catalog=retriever.catalog,

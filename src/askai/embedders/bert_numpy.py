@@ -8,6 +8,7 @@ that are mapped into memory: the same weights, in the same precision, to the sam
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askai.embedders import Vector
+from askai.embedders.unigram import UnigramTokenizer
 
 Matrix = NDArray[np.float32]  # shape (tokens, hidden)
 
@@ -30,7 +32,6 @@ class BertEncoder:
         Raises ValueError for a model of another architecture, OSError for a missing file.
         """
         from safetensors import safe_open  # noqa: PLC0415
-        from tokenizers import Tokenizer  # noqa: PLC0415
 
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         for key, value in _CONFIG.items():
@@ -38,9 +39,7 @@ class BertEncoder:
                 raise ValueError(f"{folder}: {key} is {config[key]!r}; expected {value!r}")
         self._heads: int = config["num_attention_heads"]
         self._epsilon: float = config["layer_norm_eps"]
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_tokens)
+        self._tokens = _Tokens(folder / "tokenizer.json", max_tokens)
         self._file: Any = safe_open(str(folder / "model.safetensors"), framework="np")
         self._layers = [
             _Layer(self._file, f"encoder.layer.{n}.") for n in range(config["num_hidden_layers"])
@@ -48,7 +47,7 @@ class BertEncoder:
 
     def encode(self, text: str) -> Vector:
         """A vector of shape (hidden,) and length 1; what exceeds `max_tokens` is cut off."""
-        states = self._embedded(self._tokenizer.encode(text).ids)
+        states = self._embedded(self._tokens.ids(text))
         for layer in self._layers:
             states = layer.forward(states, heads=self._heads, epsilon=self._epsilon)
         mean = states.mean(axis=0, dtype=np.float32)
@@ -63,6 +62,38 @@ class BertEncoder:
         weight = self._file.get_tensor("embeddings.LayerNorm.weight")
         bias = self._file.get_tensor("embeddings.LayerNorm.bias")
         return _normalised(states, weight, bias, self._epsilon)
+
+
+class _Tokens:
+    """The token ids of texts, by the library only where `UnigramTokenizer` does not do."""
+
+    def __init__(self, file: Path, max_tokens: int) -> None:
+        """Raises OSError for a missing file, and what the library raises for one it cannot read."""
+        self._file = file
+        self._max_tokens = max_tokens
+        self._library: Any = None
+        self._mapped: UnigramTokenizer | None = None
+        try:
+            self._mapped = UnigramTokenizer.open(file)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self._load()
+
+    def ids(self, text: str) -> list[int]:
+        if self._mapped:
+            with suppress(ValueError):  # a special token is written out in it
+                return self._mapped.encode(text, max_tokens=self._max_tokens)
+        ids: list[int] = self._load().encode(text).ids
+        return ids
+
+    def _load(self) -> Any:
+        if self._library is None:
+            from tokenizers import Tokenizer  # noqa: PLC0415  it parses for more than a second
+
+            library = Tokenizer.from_file(str(self._file))
+            library.no_padding()
+            library.enable_truncation(self._max_tokens)
+            self._library = library
+        return self._library
 
 
 class _Layer:

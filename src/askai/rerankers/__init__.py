@@ -1,6 +1,6 @@
 """The reranker seam: question and text read together, for how well the one answers the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -38,3 +38,10 @@ def resolve(reference: str) -> Reranker:
         return FolderCrossEncoder(Path(reference))
     found: Reranker = load("reranker", RERANKERS, reference)()
     return found
+
+
+def load_ahead(reranker: Reranker, language: str) -> None:
+    """Begins to load a reranker that will be asked in this language, where it has `load_ahead`."""
+    begin: Callable[[], None] | None = getattr(reranker, "load_ahead", None)
+    if begin is not None and reranker.speaks(language):
+        begin()

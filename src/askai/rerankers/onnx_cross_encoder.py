@@ -1,13 +1,22 @@
-"""A cross-encoder (Nogueira and Cho 2019, arXiv:1901.04085) from an ONNX file, by ONNX Runtime."""
+"""A cross-encoder (Nogueira and Cho 2019, arXiv:1901.04085) from an ONNX file, by ONNX Runtime.
 
+ONNX Runtime rewrites a model's graph before it runs it, which takes four times as long as reading
+the result: so that is kept in askai's cache, for this version of the program.
+"""
+
+import json
+import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from askai.errors import ModelError
+from askai.files import cache_dir, sha256_of, stamped_sha256, write_durably
 from askai.tokens import encodable
 
 _LONGEST = 512  # tokens of question and text together
@@ -38,10 +47,17 @@ class OnnxCrossEncoder:
     def speaks(self, language: str) -> bool:
         return language in self._languages
 
+    def load_ahead(self) -> None:
+        """Begins to load the model, in a thread of its own; what fails is told by `score`."""
+        threading.Thread(target=self._try_open).start()  # waited for: its library is not to be cut
+
+    def _try_open(self) -> None:
+        with self._lock, suppress(ModelError):
+            self._open()
+
     def score(self, question: str, texts: Sequence[str]) -> list[float]:
         with self._lock:
-            if self._session is None:
-                self._open()
+            self._open()
             # One at a time: int8 scales are taken over a batch, and a text's score would depend on
             # the texts beside it (-1.06 alone, -1.20 with another).
             return [self._logit(question, text) for text in texts]
@@ -57,16 +73,13 @@ class OnnxCrossEncoder:
         return float(self._session.run(["logits"], arrays)[0][0, 0])
 
     def _open(self) -> None:
+        if self._session is not None:
+            return
         folder = self._folder()
         try:
-            import onnxruntime  # noqa: PLC0415
             from tokenizers import Tokenizer  # noqa: PLC0415
 
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3
-            session = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            session = _session(folder / "model.onnx")
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # two libraries, each with errors of its own
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -79,3 +92,37 @@ class OnnxCrossEncoder:
         tokenizer.enable_truncation(_LONGEST, strategy="longest_first")
         tokenizer.no_padding()
         self._session, self._tokenizer = session, tokenizer
+
+
+def _session(model: Path) -> Any:
+    """An inference session, from the rewritten graph where there is one."""
+    import onnxruntime  # noqa: PLC0415
+
+    levels = onnxruntime.GraphOptimizationLevel
+    key = sha256(f"{onnxruntime.__version__} {stamped_sha256(model)}".encode()).hexdigest()[:16]
+    rewritten = cache_dir() / "onnx" / f"{model.parent.name}-{key}.onnx"
+    record = rewritten.with_suffix(".json")
+
+    def opened(path: Path, level: Any, rewritten_to: Path | None = None) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.graph_optimization_level = level
+        if rewritten_to:
+            options.optimized_model_filepath = str(rewritten_to)
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        if json.loads(record.read_text("utf-8"))["sha256"] == stamped_sha256(rewritten):
+            return opened(rewritten, levels.ORT_DISABLE_ALL)
+    # Not ORT_ENABLE_ALL, whose layouts are those of one kind of processor.
+    session = opened(model, levels.ORT_ENABLE_EXTENDED)
+    partial = rewritten.with_name(f"{rewritten.name}.{os.getpid()}")
+    with suppress(Exception):  # a cache that cannot be written costs the time and nothing else
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        opened(model, levels.ORT_ENABLE_EXTENDED, partial)
+        digest = sha256_of(partial)
+        partial.replace(rewritten)
+        write_durably(record, json.dumps({"sha256": digest}), shared=True)
+    with suppress(OSError):
+        partial.unlink(missing_ok=True)
+    return session

@@ -1,0 +1,126 @@
+"""Tables made of a file once, and mapped into memory from then on.
+
+A tokenizer of 250,000 pieces takes half a second to parse and a dictionary of 120,000 words as
+long, of which a question needs a few dozen. Made into sorted arrays in askai's cache they cost
+nothing to open, and only the pages that are looked at are ever read.
+
+    $ASKAI_CACHE/tables/NAME-1a2b3c4d5e6f7081.bin    arrays, each at a multiple of 64 bytes
+    $ASKAI_CACHE/tables/NAME-1a2b3c4d5e6f7081.json   what they were made of, and their checksum
+
+The second is written last. A cache that cannot be written costs the time and nothing else.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from hashlib import blake2b, sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askai.files import cache_dir, stamped_sha256, write_durably
+
+Tables = Mapping[str, NDArray[Any]]  # by name; not to be written to
+
+_ALIGNED = 64  # bytes
+
+
+class MappedTexts:
+    """Where each of many distinct texts stands among them, by tables that `tables` made."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._hashes, self._rows = tables["hashes"], tables["rows"]
+        self._ends, self._texts = tables["ends"], tables["texts"]
+
+    @staticmethod
+    def tables(texts: Sequence[bytes]) -> Tables:
+        """Raises ValueError when two texts have one hash of 64 bits, as the same one twice has."""
+        hashes = np.array([_hash(text) for text in texts], dtype=np.uint64)
+        order = np.argsort(hashes)
+        if (np.diff(hashes[order]) == 0).any():
+            raise ValueError("two texts have one hash")
+        return {
+            "hashes": hashes[order],
+            "rows": order.astype(np.int32),
+            "ends": np.cumsum([0, *map(len, texts)]).astype(np.int64),
+            "texts": np.frombuffer(b"".join(texts), np.uint8),
+        }
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, row: int) -> bytes:
+        return bytes(self._texts[self._ends[row] : self._ends[row + 1]])
+
+    def rows(self, texts: Sequence[bytes]) -> list[int]:
+        """The place of each text; -1 for one that is not among them."""
+        if not len(self) or not texts:
+            return [-1] * len(texts)
+        wanted = np.array([_hash(text) for text in texts], dtype=np.uint64)
+        places = np.minimum(np.searchsorted(self._hashes, wanted), len(self) - 1)
+        rows = np.where(self._hashes[places] == wanted, self._rows[places], -1).tolist()
+        return [
+            row if row >= 0 and self[row] == text else -1
+            for row, text in zip(rows, texts, strict=True)
+        ]
+
+
+def _hash(text: bytes) -> int:
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
+
+
+def tables_of(
+    source: Path,
+    *,
+    name: str,
+    version: int,
+    make: Callable[[Path], Tables],
+    cache: Path | None = None,
+) -> Tables:
+    """What `make` gives for `source`, from the cache where it was made before.
+
+    Another content of `source`, another `version` of `make` and damaged tables are each made anew;
+    whatever `make` raises goes on. Processes that make the same tables at once both succeed.
+    """
+    made_of = stamped_sha256(source, cache)
+    key = sha256(f"{version} {made_of}".encode()).hexdigest()[:16]
+    path = (cache or cache_dir()) / "tables" / f"{name}-{key}.bin"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return _mapped(path, cache)
+    tables = make(source)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, tables)
+        return _mapped(path, cache)
+    return tables
+
+
+def _write(path: Path, tables: Tables) -> None:
+    parts: list[bytes] = []
+    layout: dict[str, list[Any]] = {}
+    at = 0
+    for name, array in tables.items():
+        content = np.ascontiguousarray(array).tobytes()
+        layout[name] = [array.dtype.str, list(array.shape), at]
+        parts += [content, bytes(-len(content) % _ALIGNED)]
+        at += len(content) + len(parts[-1])
+    whole = b"".join(parts)
+    write_durably(path, whole, shared=True)
+    record = {"sha256": sha256(whole).hexdigest(), "layout": layout}
+    write_durably(path.with_suffix(".json"), json.dumps(record), shared=True)
+
+
+def _mapped(path: Path, cache: Path | None) -> Tables:
+    """Raises OSError, ValueError, KeyError or TypeError where there are none, or damaged ones."""
+    record = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    if record["sha256"] != stamped_sha256(path, cache):
+        raise ValueError(f"{path} is damaged")
+    whole = np.memmap(path, np.uint8, mode="r")
+    tables: dict[str, NDArray[Any]] = {}
+    for name, (kind, shape, at) in record["layout"].items():
+        dtype = np.dtype(kind)
+        size = dtype.itemsize * int(np.prod(shape))
+        tables[name] = whole[at : at + size].view(np.ndarray).view(dtype).reshape(shape)
+    return tables
