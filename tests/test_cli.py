@@ -53,6 +53,22 @@ def test_the_console_script_answers(desk):
     assert ran.err.splitlines() == says
 
 
+def test_timings_say_where_the_time_went_and_change_no_answer(indexed):
+    for command, stages in (
+        ("ask", "start load open question retrieve evidence gate write print"),
+        ("search", "start load open question retrieve print"),
+    ):
+        plain = indexed.run(command, QUESTION)
+        timed = indexed.run(command, QUESTION, "--timings")
+        assert (timed.code, timed.out) == (plain.code, plain.out)
+        (line,) = [line for line in timed.err.splitlines() if line.startswith("Seconds: ")]
+        told = re.findall(r"(\w+) (\d+\.\d\d)", line)
+        assert [name for name, _ in told] == [*stages.split(), "all"]
+        *parts, total = (float(seconds) for _, seconds in told)
+        assert abs(sum(parts) - total) < 0.1
+        assert "Seconds" not in plain.err
+
+
 def test_the_module_is_the_command(desk):
     with desk.start(sys.executable, "-m", "askai", "--help") as process:
         out, _ = process.communicate(timeout=60)

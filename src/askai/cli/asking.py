@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from askai.cli.app import ABSTAINED, app
-from askai.cli.console import notify, print_json, show_text
+from askai.cli.console import Stopwatch, notify, print_json, show_text
 from askai.cli.indexing import index_if_missing, update, warn_if_changed
 from askai.cli.options import (
     CorpusOption,
@@ -15,6 +15,7 @@ from askai.cli.options import (
     JsonOption,
     ModelOption,
     NoRerankOption,
+    TimingsOption,
     settings_of,
     shown_by,
 )
@@ -38,6 +39,7 @@ def ask(
     ] = None,
     no_rerank: NoRerankOption = False,
     fresh: FreshOption = False,
+    timings: TimingsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Answers a question with citations, or says that the documents do not answer it, and why.
@@ -46,6 +48,7 @@ def ask(
     code 3 means that there is no answer. Keep the JSON to prove the answer later with
     `askai verify`.
     """
+    watch = Stopwatch()
     settings = settings_of(
         context,
         corpus=corpus,
@@ -62,9 +65,12 @@ def ask(
     from askai import output, render  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
 
+    watch.lap("load")
     with open_askai(settings, notify=notify, asked=question) as askai:
         warn_if_changed(settings)
+        watch.lap("open")
         found = askai.answerer.ask(question, k=settings.passages)
+        watch.lap("answer", found.timings_ms)
         if as_json:
             print_json(
                 output.answer_object(
@@ -76,6 +82,9 @@ def ask(
             )
         else:
             show_text(render.answer(found, shown=shown_by(settings)))
+        watch.lap("print")
+    if timings:
+        watch.tell()
     if found.status == "abstained":
         raise typer.Exit(ABSTAINED)
 
@@ -95,9 +104,11 @@ def search(
         bool, typer.Option("--explain", help="Show the rank and score that each leg gave.")
     ] = False,
     fresh: FreshOption = False,
+    timings: TimingsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Finds passages, best first, and with --explain says why they rank so."""
+    watch = Stopwatch()
     settings = settings_of(context, corpus=corpus, index=index, model=model, passages=k)
     from askai.answer import cleaned  # noqa: PLC0415
 
@@ -106,9 +117,14 @@ def search(
     from askai import output, render  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
 
+    watch.lap("load")
     with open_askai(settings, notify=notify) as askai:
         warn_if_changed(settings)
-        hits = askai.retriever.search(askai.retriever.query(text), settings.passages)
+        watch.lap("open")
+        prepared = askai.retriever.query(text)
+        watch.lap("question")
+        hits = askai.retriever.search(prepared, settings.passages)
+        watch.lap("retrieve")
         if as_json:
             print_json(
                 output.passages_object(
@@ -121,6 +137,9 @@ def search(
             )
         else:
             show_text(render.passages(hits, shown=shown_by(settings), explain=explain))
+        watch.lap("print")
+    if timings:
+        watch.tell()
 
 
 def _prepare(settings: Settings, *, fresh: bool) -> None:

@@ -4,7 +4,8 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,38 @@ def progress() -> Iterator["Progress"]:
             bars.update(tasks[stage], completed=done, total=total)
 
         yield tell
+
+
+class Stopwatch:
+    """What a command spends its time on, in seconds, from the start of its process."""
+
+    def __init__(self) -> None:
+        self._at = time.perf_counter()
+        self._spent = {"start": _since_start()}
+
+    def lap(self, stage: str, parts: Mapping[str, float] | None = None) -> None:
+        """The time since the last lap was spent on `stage`, or on these `parts` of it, in ms."""
+        now = time.perf_counter()
+        if parts is None:
+            self._spent[stage] = now - self._at
+        else:
+            self._spent |= {part: ms / 1000 for part, ms in parts.items() if part != "total"}
+        self._at = now
+
+    def tell(self) -> None:
+        """A line on stderr."""
+        stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in self._spent.items())
+        notify(f"Seconds: {stages}; in all {sum(self._spent.values()):.2f}.")
+
+
+def _since_start() -> float:
+    """Seconds since this process began, Python's own start included where the system tells it."""
+    try:
+        ticks = Path("/proc/self/stat").read_text("ascii").rpartition(")")[2].split()[19]
+        began = int(ticks) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - began
+    except (OSError, ValueError, IndexError, AttributeError):
+        return time.process_time()
 
 
 def notify(text: str) -> None:

@@ -28,6 +28,7 @@ NoRerankOption = Annotated[
     bool, typer.Option("--no-rerank", help="Leave out the reranker, which reads English only.")
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Bring the index up to date first.")]
+TimingsOption = Annotated[bool, typer.Option("--timings", help="Say where the time went.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
