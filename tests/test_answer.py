@@ -11,10 +11,11 @@ from dataclasses import replace
 import pytest
 
 from askai.answer import LONGEST_QUESTION, cleaned
-from askai.assemble import open_askai, open_corpus, recipe
+from askai.assemble import open_askai
 from askai.errors import QuestionError
 from askai.indexing import build
 from askai.language import LANGUAGES
+from askai.recipes import open_corpus, recipe
 from askai.records import Sentence
 from askai.refusals import refusal
 from askai.settings import Settings

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import ir_measures
 import pytest
 
-from askai.assemble import open_bench, recipe
+from askai.assemble import open_bench
 from askai.beir import BeirQuery, load_bench
 from askai.bench import (
     MEASURES,
@@ -21,6 +21,7 @@ from askai.bench import (
 )
 from askai.bench_index import build_bench
 from askai.measures import Span
+from askai.recipes import recipe
 from askai.records import Abstention, Answer, Chunk, Citation, Hit, Sentence, Source
 from askai.settings import Settings
 from askai.spans import SpanScores

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from askai.assemble import open_bench, recipe
+from askai.assemble import open_bench
 from askai.beir import load_bench
 from askai.bench_index import bench_index_dir, build_bench
 from askai.embedders.hashing import HashingEmbedder
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, UsageError
 from askai.indexing import VECTORS, build
+from askai.recipes import recipe
 from askai.settings import Settings
 from beir_folder import beir_folder
 
@@ -138,7 +139,7 @@ def test_a_damaged_index_is_built_again(made, tmp_path):
 
 
 def test_the_index_of_a_folder_of_documents_is_left_alone(bench, made, tmp_path):
-    from askai.assemble import open_corpus
+    from askai.recipes import open_corpus
 
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "a.txt").write_text("A fox.\n", "utf-8")

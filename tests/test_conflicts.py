@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from askai.aliases import Aliases
-from askai.assemble import open_askai, open_corpus, recipe
+from askai.assemble import open_askai
 from askai.conflicts import has_a_seat, stated_places
 from askai.indexing import build
+from askai.recipes import open_corpus, recipe
 from askai.settings import Settings
 from small import BY_HAND, hit, passage
 

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from askai import bench_report, output, render
 from askai.alias_mining import Suggestion
-from askai.assemble import open_askai, open_corpus, recipe
+from askai.assemble import open_askai
 from askai.beir import BeirQuery, Bench
 from askai.bench import MEASURES as BENCH_MEASURES
 from askai.bench import Outcome
@@ -22,6 +22,7 @@ from askai.embedders.models import ModelInfo, available
 from askai.generations import Counts, Manifest, read_manifest
 from askai.indexing import IndexReport, build
 from askai.measures import Span
+from askai.recipes import open_corpus, recipe
 from askai.records import (
     Abstention,
     Answer,

@@ -47,6 +47,14 @@ def test_a_command_that_needs_no_model_loads_none(answered, command):
     assert set(json.loads(err.splitlines()[-1])).isdisjoint(HEAVY)
 
 
+def test_an_index_that_is_up_to_date_loads_nothing_that_answers(indexed):
+    with indexed.start(sys.executable, "-c", REPORT, "index") as process:
+        out, err = process.communicate(timeout=60)
+    assert out.startswith("Up to date")
+    loaded = set(json.loads(err.splitlines()[-1]))
+    assert loaded.isdisjoint(HEAVY | {"scipy", "askai.answer", "askai.retrieve", "askai.asked"})
+
+
 @pytest.mark.model
 def test_a_question_is_embedded_without_torch():
     code = (

@@ -1,6 +1,10 @@
-"""The one place that joins settings to parts; parts get objects, never settings."""
+"""Joins settings to the parts that answer; parts get objects, never settings.
 
-from collections.abc import Callable, Iterator
+What indexes is joined in `recipes`, apart, since loading all that answers takes longer than finding
+that nothing has changed.
+"""
+
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +22,11 @@ from askai.errors import IndexMismatch
 from askai.evidence import EvidenceFinder
 from askai.gate import Gate
 from askai.generations import Generation, Manifest, open_generation, read_skipped
-from askai.indexing import Recipe
 from askai.induced_lexicon import VERSION as WORDS_VERSION
 from askai.induced_lexicon import InducedLexicon
 from askai.language import language_of
 from askai.lexical import LEXICALS
+from askai.recipes import Notify, open_corpus
 from askai.rerankers import Reranker, load_ahead
 from askai.rerankers import resolve as reranker
 from askai.retrieve import Retriever
@@ -31,8 +35,6 @@ from askai.settings import Settings
 from askai.stores import STORES
 from askai.tokens import VERSION as TOKENS_VERSION
 from askai.writers import WRITERS
-
-Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +57,6 @@ class OpenBench:
     embedder: Embedder
     retriever: Retriever
     answerer: Answerer
-
-
-def open_corpus(settings: Settings) -> Corpus:
-    return Corpus.open(
-        settings.corpus_dir,
-        max_bytes=settings.max_file_bytes,
-        index=settings.index_dir,
-        passwords=settings.passwords,
-        max_read_seconds=settings.max_read_seconds,
-    )
-
-
-def recipe(settings: Settings, *, notify: Notify = lambda _: None) -> Recipe:
-    """What builds an index by these settings."""
-    embedder = resolve(settings.model, notify=notify)
-    return Recipe(
-        embedder=embedder,
-        centring=centring_for(embedder),
-        store=settings.store,
-        store_class=load("store", STORES, settings.store),
-        lexical=settings.lexical,
-        lexical_class=load("lexical", LEXICALS, settings.lexical),
-        chunk_tokens=settings.chunk_tokens,
-    )
 
 
 @contextmanager

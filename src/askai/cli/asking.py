@@ -165,7 +165,7 @@ def show(
     """
     settings = settings_of(context, corpus=corpus)
     from askai import cite, output, render  # noqa: PLC0415
-    from askai.assemble import open_corpus  # noqa: PLC0415
+    from askai.recipes import open_corpus  # noqa: PLC0415
 
     opened = open_corpus(settings)
     try:
@@ -195,7 +195,7 @@ def verify(
     settings = settings_of(context, corpus=corpus)
     from askai import output, render  # noqa: PLC0415
     from askai import verify as proving  # noqa: PLC0415
-    from askai.assemble import open_corpus  # noqa: PLC0415
+    from askai.recipes import open_corpus  # noqa: PLC0415
 
     answer = proving.load_answer(file)
     folders = (Path.cwd(), file.parent)

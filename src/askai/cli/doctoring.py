@@ -49,9 +49,9 @@ def doctor(
 
 
 def _patient(settings: Settings) -> "Patient":
-    from askai.assemble import open_corpus, recipe  # noqa: PLC0415
     from askai.doctor import Patient  # noqa: PLC0415
     from askai.embedders.models import resolve  # noqa: PLC0415
+    from askai.recipes import open_corpus, recipe  # noqa: PLC0415
     from askai.rerankers import resolve as reranker  # noqa: PLC0415
 
     return Patient(

@@ -249,11 +249,12 @@ def _evaluate_beir(
 ) -> None:
     settings = settings_of(context, model=model)
     from askai import bench_report  # noqa: PLC0415
-    from askai.assemble import open_bench, recipe  # noqa: PLC0415
+    from askai.assemble import open_bench  # noqa: PLC0415
     from askai.beir import load_bench  # noqa: PLC0415
     from askai.bench import LEGS  # noqa: PLC0415
     from askai.bench_index import bench_index_dir, build_bench  # noqa: PLC0415
     from askai.files import replacing  # noqa: PLC0415
+    from askai.recipes import recipe  # noqa: PLC0415
 
     if asking.legs not in LEGS:
         raise UsageError(f"No legs {asking.legs!r}; there are {', '.join(LEGS)}.")

@@ -127,8 +127,8 @@ def aliases(
     from askai import output, render  # noqa: PLC0415
     from askai.alias_mining import suggestions  # noqa: PLC0415
     from askai.aliases import Aliases  # noqa: PLC0415
-    from askai.assemble import open_corpus  # noqa: PLC0415
     from askai.corpus import ALIASES  # noqa: PLC0415
+    from askai.recipes import open_corpus  # noqa: PLC0415
 
     opened = open_corpus(settings)
     known = Aliases.load(opened.folder / ALIASES)
@@ -170,8 +170,8 @@ def _readable(corpus: "Corpus") -> "Iterator[Document]":
 def update(settings: Settings, *, rebuild: bool = False, full: bool = False) -> "IndexReport":
     """Builds the index, or brings it up to date, with progress on stderr; with `full` it is held
     against its checksums, and what is damaged is made anew."""
-    from askai.assemble import open_corpus, recipe  # noqa: PLC0415
     from askai.indexing import build  # noqa: PLC0415
+    from askai.recipes import open_corpus, recipe  # noqa: PLC0415
 
     corpus = open_corpus(settings)
     with progress() as tell:
