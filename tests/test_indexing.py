@@ -383,7 +383,7 @@ MOMENTS = {
     "embedding": "import|faiss",
     "vectors": "open|vectors.faiss",
     "units": "open|units.ids.json",
-    "words": "import|scipy",
+    "words": "open|lexical/scores.npy",
     "manifest": "open|manifest.json.tmp",
     "into place": "os.rename|.building|index/g-",
     "current": "os.rename|CURRENT",

@@ -8,16 +8,13 @@ A folder of three arrays, a sparse matrix by columns: the postings of term numbe
 `passages.npy[s:e]` (row of the passage) and `scores.npy[s:e]` with s, e = `offsets.npy[c:c+2]`;
 `terms.json` lists the terms and the ids of the passages. Two more arrays keep what was given, so
 that an update cuts into words only what is new: passage r is the terms numbered
-`tokens.npy[s:e]` with s, e = `ends.npy[r:r+2]`. Nothing is pickled. Answering adds up
-columns and needs NumPy only: importing SciPy, which counts at build time, would cost more than
-the question.
+`tokens.npy[s:e]` with s, e = `ends.npy[r:r+2]`. Nothing is pickled.
 """
 
 import json
 import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
@@ -214,21 +211,22 @@ def _weigh(
     numbers: NDArray[np.int32], ends: NDArray[np.int64], terms: int
 ) -> dict[str, NDArray[Any]]:
     """The postings of every term: where it stands, and what it is worth there."""
-    if not terms:  # SciPy has no matrix without columns
+    if not terms:  # and so no average length either
         return {"scores": np.empty(0), "passages": np.empty(0), "offsets": np.zeros(1)}
     lengths = np.diff(ends)
-    rows = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-    ones = np.ones(len(numbers), dtype=np.float32)
-    shape = len(lengths), terms
-    counted = import_module("scipy.sparse").coo_array((ones, (rows, numbers)), shape=shape).tocsc()
-    found = np.diff(counted.indptr)  # in how many passages
-    idf = np.log1p((len(lengths) - found + 0.5) / (found + 0.5))
-    least = (K1 * (1 - B + B * lengths / lengths.mean())).astype(np.float32)[counted.indices]
-    shares = counted.data / (counted.data + least)
+    passages = len(lengths)
+    # Sorted, the tokens of a term stand together, and among them those of a passage.
+    keys = np.sort(numbers * np.int64(passages) + np.repeat(np.arange(passages), lengths))
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    counts = np.diff(first, append=len(keys)).astype(np.float32)
+    columns, rows = np.divmod(keys[first], passages)
+    found = np.bincount(columns, minlength=terms)  # in how many passages
+    idf = np.log1p((passages - found + 0.5) / (found + 0.5)).astype(np.float32)
+    least = (K1 * (1 - B + B * lengths / lengths.mean())).astype(np.float32)[rows]
     return {
-        "scores": np.repeat(idf.astype(np.float32), found) * shares,
-        "passages": counted.indices,
-        "offsets": counted.indptr,
+        "scores": np.repeat(idf, found) * (counts / (counts + least)),
+        "passages": rows,
+        "offsets": np.concatenate([[0], np.cumsum(found)]),
     }
 
 
