@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from askai.catalog import Catalog
-from askai.embedders import Vectors
 from askai.errors import StoredIndexError
 from askai.generations import Generation, Manifest, SourceState, damaged_files, open_unchecked
 from askai.induced_lexicon import KnownWords
@@ -33,16 +32,20 @@ _WORDS = ("embedder", "words")
 
 @dataclass(frozen=True, slots=True)
 class KnownVectors:
-    """The vectors of a store, and the ids that they have there by the keys of their texts."""
+    """The vectors of a store, by their ids there and by the keys of their texts."""
 
     store: Store | None = None
     ids: Mapping[bytes, str] = field(default_factory=dict)
+    keys: Mapping[str, bytes] = field(default_factory=dict)
 
-    def vectors(self, places: Sequence[str]) -> Vectors:
-        """The vectors of such ids, shape (n, dim)."""
-        if self.store is None:
-            raise KeyError(places)
-        return self.store.vectors(places)
+    def kept(self, keyed: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+        """For each id whose text has a vector there the id that it has it under: its own, if that
+        was of the same text."""
+        return {
+            id_: id_ if self.keys.get(id_) == key else self.ids[key]
+            for id_, key in keyed
+            if key in self.ids
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,8 @@ def _opened(
     lexical, cut = None, {}
     if same(EMBEDDING):
         passages, units = (
-            _known(stack, store_class, folder / part, ids) if whole(part) else KnownVectors()
-            for part, ids in zip((VECTORS, UNITS), _by_key(keys), strict=True)
+            _known(stack, store_class, folder / part, of) if whole(part) else KnownVectors()
+            for part, of in zip((VECTORS, UNITS), _by_id(keys), strict=True)
         )
     if same(_CUTTING) and whole(LEXICAL):
         lexical = lexical_class.open(folder / LEXICAL)
@@ -129,20 +132,17 @@ def _opened(
 
 
 def _known(
-    stack: ExitStack, store_class: type[Store], path: Path, ids: Mapping[bytes, str]
+    stack: ExitStack, store_class: type[Store], path: Path, keys: Mapping[str, bytes]
 ) -> KnownVectors:
     store = store_class.open(path)
     stack.callback(store.close)
-    return KnownVectors(store, ids)
+    return KnownVectors(store, {key: id_ for id_, key in keys.items()}, keys)
 
 
-def _by_key(
+def _by_id(
     keys: Iterable[tuple[str, bytes, list[bytes]]],
-) -> tuple[dict[bytes, str], dict[bytes, str]]:
-    passages: dict[bytes, str] = {}
-    units: dict[bytes, str] = {}
-    for id_, key, of_units in keys:
-        passages[key] = id_
-        for n, unit in enumerate(of_units):
-            units[unit] = numbered(id_, n)
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The keys of passages and of units."""
+    passages = {id_: key for id_, key, _ in keys}
+    units = {numbered(id_, n): key for id_, _, of in keys for n, key in enumerate(of)}
     return passages, units

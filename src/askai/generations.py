@@ -345,8 +345,9 @@ class Building:
             raise ValueError(f"{self.name} is committed already.")
         as_json = json.loads(json.dumps(settings))
         written = [file for file in sorted(self.path.rglob("*")) if file.is_file()]
+        known = self._known()
         with ThreadPoolExecutor() as pool:  # hashing is all that is left to do
-            states = list(pool.map(_state, written))
+            states = list(pool.map(lambda file: known.get(_inode(file)) or _state(file), written))
         manifest = Manifest(
             format=FORMAT,
             generation=self.name,
@@ -373,6 +374,20 @@ class Building:
         with suppress(OSError):  # what is left is for the next writer
             _prune(self._index_dir)
         return manifest
+
+    def _known(self) -> dict[tuple[int, int], FileState]:
+        """The states of the current generation's files that are as they were committed, by inode:
+        one of them that was linked is here already, under its old checksum."""
+        found = {}
+        with suppress(StoredIndexError, OSError):
+            folder = self._index_dir / _current(self._index_dir)
+            files = parse_manifest((folder / MANIFEST).read_bytes(), folder / MANIFEST).files
+            for name, state in files.items():
+                with suppress(OSError):
+                    stat = (folder / name).stat()
+                    if (stat.st_size, stat.st_mtime_ns) == (state.bytes, state.mtime_ns):
+                        found[stat.st_dev, stat.st_ino] = state
+        return found
 
     def discard_unless_current(self) -> None:
         """Deletes what was written, unless it became the current generation."""
@@ -462,6 +477,12 @@ def _remove_unread(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)  # never complete, so never read
     except OSError:
         return
+
+
+def _inode(file: Path) -> tuple[int, int]:
+    """What two names of one file have in common."""
+    stat = file.stat()
+    return stat.st_dev, stat.st_ino
 
 
 def _state(file: Path) -> FileState:

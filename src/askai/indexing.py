@@ -2,13 +2,13 @@
 
 import gc
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -50,7 +50,6 @@ from askai.units import chunk_of, numbered, unit_texts
 
 _JOURNAL = ".embedded"  # beside the generations: what an interrupted build has embedded
 _BATCH = 128  # passages embedded at a time
-_COPIED = 8192  # vectors taken over at a time
 _MANY = 100  # texts embedded that tell the pace
 
 # What is said of a setting that is another one than the index was made with.
@@ -388,24 +387,23 @@ class _Embedding:
     ) -> None:
         """Writes a store of the vectors of (id, key): those that are known, then those of the
         others, whose `texts` are embedded a batch at a time."""
-        self.progress("embedding", self.done, self.total)
-        batches = chain(self._kept(keyed, known), self._embedded(keyed, texts, known))
-        self.recipe.store_class.write(path, dim=self.recipe.embedder.dim, batches=batches)
-
-    def _kept(self, keyed: Sequence[Keyed], known: KnownVectors) -> Iterator[Batch]:
-        kept = ((id_, known.ids[key]) for id_, key in keyed if key in known.ids)
-        while batch := list(islice(kept, _COPIED)):
-            ids, places = zip(*batch, strict=True)
-            yield ids, known.vectors(places)
-            self._did(len(ids))
+        kept = known.kept(keyed)
+        self._did(len(kept))
+        self.recipe.store_class.write(
+            path,
+            dim=self.recipe.embedder.dim,
+            batches=self._embedded(keyed, texts, kept),
+            earlier=known.store,
+            kept=kept,
+        )
 
     def _embedded(
         self,
         keyed: Sequence[Keyed],
         texts: Callable[[Sequence[str]], Iterator[Text]],
-        known: KnownVectors,
+        kept: Container[str],
     ) -> Iterator[Batch]:
-        rest = texts([id_ for id_, key in keyed if key not in known.ids])
+        rest = texts([id_ for id_, _ in keyed if id_ not in kept])
         while batch := list(islice(rest, _BATCH)):
             ids, written, languages = zip(*batch, strict=True)
             start = perf_counter()

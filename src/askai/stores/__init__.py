@@ -1,6 +1,6 @@
 """The store seam: unit vectors by stable string id. A store knows nothing of texts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -24,9 +24,19 @@ class Store(Protocol):
         ...
 
     @classmethod
-    def write(cls, path: Path, *, dim: int, batches: Batches) -> None:
+    def write(
+        cls,
+        path: Path,
+        *,
+        dim: int,
+        batches: Batches,
+        earlier: Self | None = None,
+        kept: Mapping[str, str] | None = None,
+    ) -> None:
         """Flushes a store of these batches at `path`; none need be held when it is written.
 
+        `kept` are more vectors: ids, each with the id that has its vector in an `earlier` store.
+        That one was opened from another folder and stays as it is; the new one may share its files.
         Raises ValueError on a wrong shape or an id given twice.
         """
         ...

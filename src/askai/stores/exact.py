@@ -6,8 +6,9 @@ here, so that another store can use the same arithmetic.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
+from itertools import chain, islice
 from pathlib import Path
 from typing import Self
 
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 from askai.embedders import Vector, Vectors
 from askai.errors import IndexDamaged
 from askai.files import write_durably
-from askai.stores import Batches
+from askai.stores import Batches, Store
 
 Scores = NDArray[np.float32]  # shape (n,)
+_COPIED = 8192  # vectors taken over at a time
 
 
 class ExactStore:
@@ -37,10 +39,18 @@ class ExactStore:
         return cls(path, ids=[], vectors=np.empty((0, dim), dtype=np.float32))
 
     @classmethod
-    def write(cls, path: Path, *, dim: int, batches: Batches) -> None:
+    def write(
+        cls,
+        path: Path,
+        *,
+        dim: int,
+        batches: Batches,
+        earlier: Self | None = None,
+        kept: Mapping[str, str] | None = None,
+    ) -> None:
         store = cls.create(path, dim=dim)
         count = 0
-        for ids, vectors in batches:
+        for ids, vectors in chain(taken_over(earlier, kept or {}), batches):
             store.add(ids, vectors)
             count += len(ids)
         if len(store) != count:
@@ -116,6 +126,14 @@ class ExactStore:
         self._ids, self._row = [], {}
 
 
+def taken_over(earlier: Store | None, kept: Mapping[str, str]) -> Batches:
+    """The vectors that an earlier store has for ids by those that they have now, a few at a time;
+    see `askai.stores.Store.write`."""
+    pairs = iter(kept.items())
+    while earlier is not None and (some := list(islice(pairs, _COPIED))):
+        yield [id_ for id_, _ in some], earlier.vectors([there for _, there in some])
+
+
 def cosines(vectors: Vectors, query: Vector) -> Scores:
     """The inner product of each row of `vectors`, shape (n, dim), with `query`, shape (dim,).
 
@@ -161,19 +179,28 @@ def checked_query(vector: Vector, *, dim: int) -> Vector:
 
 def read_ids(path: Path, *, count: int) -> list[str]:
     """The ids of the rows of the store at `path`; raises IndexDamaged if there are not `count`."""
+    ids = read_rows(path, count=count)
+    if None in ids:
+        raise damaged(path.with_suffix(".ids.json"), "a vector has no id")
+    return [id_ for id_ in ids if id_ is not None]
+
+
+def read_rows(path: Path, *, count: int) -> list[str | None]:
+    """As `read_ids`, with None for each row that counts no more."""
     file = path.with_suffix(".ids.json")
     try:
         ids = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise damaged(file, str(error)) from error
-    if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
+    if not isinstance(ids, list) or not all(isinstance(id_, str) or id_ is None for id_ in ids):
         raise damaged(file, "it is not a list of ids")
-    if len(ids) != count or len(set(ids)) != count:
-        raise damaged(file, f"it holds {len(set(ids))} ids for {count} vectors")
+    different = len(set(ids) - {None}) + ids.count(None)
+    if len(ids) != count or different != count:
+        raise damaged(file, f"it holds {different} ids for {count} vectors")
     return ids
 
 
-def write_ids(path: Path, ids: Sequence[str]) -> None:
+def write_ids(path: Path, ids: Sequence[str | None]) -> None:
     write_durably(path.with_suffix(".ids.json"), json.dumps(ids))
 
 
