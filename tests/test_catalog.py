@@ -93,7 +93,7 @@ def test_everything_comes_back_as_it_went_in(tmp_path, documents, chunks):
         assert {id_: (key, of) for id_, key, of in catalog.text_keys()} == {
             c.id: (
                 vector_key(c.embedded_text, c.language),
-                [vector_key(text, c.language) for _, text in unit_texts(c)],
+                b"".join(vector_key(text, c.language) for _, text in unit_texts(c)),
             )
             for c in chunks
         }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from askai.errors import IndexDamaged
 from askai.seams import load
-from askai.stores import STORES
+from askai.stores import STORES, Moves
 from askai.stores.exact import ExactStore
 from askai.stores.faiss_flat import MOST_APART, FaissFlatStore
 
@@ -58,8 +58,11 @@ def written(kind, folder, vectors):
 
 
 def updated(kind, folder, earlier, kept, new):
+    """`kept` are the ids that there are afterwards, each with the one that it was before."""
     folder.mkdir()
-    kind.write(folder / NAME, dim=DIM, batches=batches(new), earlier=earlier, kept=kept)
+    gone = [id_ for id_ in earlier._row if kept.get(id_) != id_]
+    moves = Moves(gone, {id_: there for id_, there in kept.items() if id_ != there})
+    kind.write(folder / NAME, dim=DIM, batches=batches(new), earlier=earlier, moves=moves)
     return kind.open(folder / NAME)
 
 

@@ -53,6 +53,7 @@ DISK_ERRORS = {
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
 }
+TextKeys = tuple[str, bytes, bytes]  # see `Catalog.text_keys`
 # A document's position counts from 1; its chunks come after position * WITHIN.
 WITHIN = 1 << 32
 # What is copied from an earlier catalogue: of each document in `taken`, with the position and the
@@ -69,7 +70,6 @@ SELECT e.position + (t.position - t.earlier) * {WITHIN}, {CHUNK_COLUMNS}, vector
 FROM taken t JOIN earlier.chunks e
 ON e.position BETWEEN t.earlier * {WITHIN} AND (t.earlier + 1) * {WITHIN} - 1 ORDER BY 1;
 """  # noqa: S608 - our own table names
-KEY = 32  # bytes of a key
 BATCH = 500  # SQLite takes 999 parameters in a statement, or more
 
 
@@ -275,13 +275,9 @@ class Catalog:
             _damaged(self._path, error)
         return value if isinstance(value, list) else _damaged(self._path, f"{text!r} is no list")
 
-    def text_keys(self) -> list[tuple[str, bytes, list[bytes]]]:
-        """For every chunk its id, and the `units.vector_key` of it and of each of its units."""
-        rows = self._rows("SELECT id, vector_key, unit_keys FROM chunks ORDER BY position")
-        return [
-            (id_, key, [units[at : at + KEY] for at in range(0, len(units), KEY)])
-            for id_, key, units in rows
-        ]
+    def text_keys(self) -> list[TextKeys]:
+        """For every chunk its id, the `units.vector_key` of it, and those of its units as one."""
+        return self._rows("SELECT id, vector_key, unit_keys FROM chunks ORDER BY position")
 
     def word_counts(self) -> Counter[str]:
         """In how many chunks each word stands, see `vocabulary.word_counts`."""

@@ -1,24 +1,21 @@
 """What an earlier generation of the index holds that need not be made again.
 
 A document whose bytes and reading are the same keeps its rows in the catalogue. A vector is kept
-for a text, not for an id: whatever id a text has now (its file was renamed, copied or swapped with
-another), its vector is the one that this text had, so that no passage can keep the vector of a
-text that it no longer holds. The same goes for the words that a text was cut into.
+for a text, not for an id, see `kept_vectors`. The same goes for the words that a text was cut into.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from askai.catalog import Catalog
+from askai.catalog import Catalog, TextKeys
 from askai.errors import StoredIndexError
 from askai.generations import Generation, Manifest, SourceState, damaged_files, open_unchecked
 from askai.induced_lexicon import KnownWords
 from askai.lexical import LexicalIndex
 from askai.stores import Store
-from askai.units import numbered
 
 CATALOG, VECTORS, UNITS, LEXICAL = "catalog.sqlite", "vectors.faiss", "units.faiss", "lexical"
 WORDS = "words.npz"
@@ -32,20 +29,10 @@ _WORDS = ("embedder", "words")
 
 @dataclass(frozen=True, slots=True)
 class KnownVectors:
-    """The vectors of a store, by their ids there and by the keys of their texts."""
+    """The vectors of a store, and the keys of the texts that they are of."""
 
     store: Store | None = None
-    ids: Mapping[bytes, str] = field(default_factory=dict)
-    keys: Mapping[str, bytes] = field(default_factory=dict)
-
-    def kept(self, keyed: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-        """For each id whose text has a vector there the id that it has it under: its own, if that
-        was of the same text."""
-        return {
-            id_: id_ if self.keys.get(id_) == key else self.ids[key]
-            for id_, key in keyed
-            if key in self.ids
-        }
+    keys: Sequence[TextKeys] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +99,8 @@ def _opened(
     lexical, cut = None, {}
     if same(EMBEDDING):
         passages, units = (
-            _known(stack, store_class, folder / part, of) if whole(part) else KnownVectors()
-            for part, of in zip((VECTORS, UNITS), _by_id(keys), strict=True)
+            _known(stack, store_class, folder / part, keys) if whole(part) else KnownVectors()
+            for part in (VECTORS, UNITS)
         )
     if same(_CUTTING) and whole(LEXICAL):
         lexical = lexical_class.open(folder / LEXICAL)
@@ -132,17 +119,8 @@ def _opened(
 
 
 def _known(
-    stack: ExitStack, store_class: type[Store], path: Path, keys: Mapping[str, bytes]
+    stack: ExitStack, store_class: type[Store], path: Path, keys: Sequence[TextKeys]
 ) -> KnownVectors:
     store = store_class.open(path)
     stack.callback(store.close)
-    return KnownVectors(store, {key: id_ for id_, key in keys.items()}, keys)
-
-
-def _by_id(
-    keys: Iterable[tuple[str, bytes, list[bytes]]],
-) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The keys of passages and of units."""
-    passages = {id_: key for id_, key, _ in keys}
-    units = {numbered(id_, n): key for id_, _, of in keys for n, key in enumerate(of)}
-    return passages, units
+    return KnownVectors(store, keys)

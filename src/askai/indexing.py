@@ -2,7 +2,7 @@
 
 import gc
 import json
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 from askai import chunking, induced_lexicon, tokens
-from askai.catalog import Catalog, CatalogWriter
+from askai.catalog import Catalog, CatalogWriter, TextKeys
 from askai.centring import Centring
 from askai.changes import changes_since, description_digest, is_same
 from askai.corpus import Corpus, CorpusFile, Listing
@@ -26,7 +26,6 @@ from askai.earlier import (
     VECTORS,
     WORDS,
     Earlier,
-    KnownVectors,
     open_earlier,
 )
 from askai.embedders import Embedder, Vectors
@@ -42,11 +41,12 @@ from askai.generations import (
     write_skipped,
     writing,
 )
+from askai.kept_vectors import Kept, kept_passages, kept_units, unit_count
 from askai.lexical import LexicalIndex
 from askai.readers import VERSIONS
 from askai.records import Skipped, Source
 from askai.stores import Store
-from askai.units import chunk_of, numbered, unit_texts
+from askai.units import chunk_of, unit_texts
 
 _JOURNAL = ".embedded"  # beside the generations: what an interrupted build has embedded
 _BATCH = 128  # passages embedded at a time
@@ -65,7 +65,6 @@ _REBUILDS = {
 # "embedding" and "words".
 Progress = Callable[[str, int, int], None]
 Text = tuple[str, str, str | None]  # (id, text, language)
-Keyed = tuple[str, bytes]  # an id and the `units.vector_key` of its text
 Batch = tuple[Sequence[str], Vectors]
 
 
@@ -316,13 +315,17 @@ def write_parts(
     # While an update copies vectors, which is the disk's work, another thread weighs the words.
     with Catalog.open(folder / CATALOG) as catalog, ThreadPoolExecutor(1) as beside:
         keys = catalog.text_keys()
-        passages = [(id_, key) for id_, key, _ in keys]
-        units = [(numbered(id_, n), key) for id_, _, of in keys for n, key in enumerate(of)]
-        lexical = partial(_write_lexical, folder / LEXICAL, recipe, catalog, passages, known)
+        lexical = partial(_write_lexical, folder / LEXICAL, recipe, catalog, keys, known)
         pending = beside.submit(lexical) if known.lexical else None
-        embedding = _Embedding(recipe, progress, len(passages) + len(units))
-        embedding.run(passages, partial(_passages, catalog), folder / VECTORS, known.passages)
-        embedding.run(units, partial(_units, catalog), folder / UNITS, known.units)
+        embedding = _Embedding(recipe, progress, len(keys) + unit_count(keys))
+        kept = kept_passages(known.passages.keys, keys)
+        embedding.run(
+            kept, partial(_passages, catalog), folder / VECTORS, known.passages.store, len(keys)
+        )
+        kept = kept_units(known.units.keys, keys)
+        embedding.run(
+            kept, partial(_units, catalog), folder / UNITS, known.units.store, unit_count(keys)
+        )
         words = induced_lexicon.InducedLexicon.build(
             catalog.word_counts(),
             catalog.languages(),
@@ -333,7 +336,7 @@ def write_parts(
         words.save(folder / WORDS)
         pending.result() if pending else lexical()
         return Parts(
-            chunks=len(passages),
+            chunks=len(keys),
             texts=embedding.total,
             embedded=embedding.new,
             seconds=embedding.seconds,
@@ -341,10 +344,10 @@ def write_parts(
 
 
 def _write_lexical(
-    path: Path, recipe: Recipe, catalog: Catalog, passages: Sequence[Keyed], known: Earlier
+    path: Path, recipe: Recipe, catalog: Catalog, keys: Sequence[TextKeys], known: Earlier
 ) -> None:
-    kept = {id_: known.cut[key] for id_, key in passages if key in known.cut}
-    new = _passages(catalog, [id_ for id_, _ in passages if id_ not in kept])
+    kept = {id_: known.cut[key] for id_, key, _ in keys if key in known.cut}
+    new = _passages(catalog, [id_ for id_, _, _ in keys if id_ not in kept])
     cut = ((id_, tokens.content_tokens(text)) for id_, text, _ in new)
     recipe.lexical_class.build(path, cut, earlier=known.lexical, kept=kept).close()
 
@@ -380,31 +383,25 @@ class _Embedding:
 
     def run(
         self,
-        keyed: Sequence[Keyed],
+        kept: Kept,
         texts: Callable[[Sequence[str]], Iterator[Text]],
         path: Path,
-        known: KnownVectors,
+        earlier: Store | None,
+        total: int,
     ) -> None:
-        """Writes a store of the vectors of (id, key): those that are known, then those of the
-        others, whose `texts` are embedded a batch at a time."""
-        kept = known.kept(keyed)
-        self._did(len(kept))
+        """Writes a store of `total` vectors: those that are kept, then those of the others, whose
+        `texts` are embedded a batch at a time."""
+        self._did(total - len(kept.new))
         self.recipe.store_class.write(
             path,
             dim=self.recipe.embedder.dim,
-            batches=self._embedded(keyed, texts, kept),
-            earlier=known.store,
-            kept=kept,
+            batches=self._embedded(texts(kept.new)),
+            earlier=earlier,
+            moves=kept.moves,
         )
 
-    def _embedded(
-        self,
-        keyed: Sequence[Keyed],
-        texts: Callable[[Sequence[str]], Iterator[Text]],
-        kept: Container[str],
-    ) -> Iterator[Batch]:
-        rest = texts([id_ for id_, _ in keyed if id_ not in kept])
-        while batch := list(islice(rest, _BATCH)):
+    def _embedded(self, texts: Iterator[Text]) -> Iterator[Batch]:
+        while batch := list(islice(texts, _BATCH)):
             ids, written, languages = zip(*batch, strict=True)
             start = perf_counter()
             found = self.recipe.embedder.embed_passages(written)

@@ -1,6 +1,7 @@
 """The store seam: unit vectors by stable string id. A store knows nothing of texts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -13,6 +14,18 @@ STORES = {
 
 
 Batches = Iterable[tuple[Sequence[str], Vectors]]  # of ids and their vectors, shape (n, dim)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What becomes of the ids of a store; an id that is not named here stays."""
+
+    gone: Collection[str] = frozenset()
+    # More ids, each with the one, gone or not, whose vector it has.
+    taken: Mapping[str, str] = field(default_factory=dict)
+
+
+STAY = Moves()
 
 
 class Store(Protocol):
@@ -31,12 +44,12 @@ class Store(Protocol):
         dim: int,
         batches: Batches,
         earlier: Self | None = None,
-        kept: Mapping[str, str] | None = None,
+        moves: Moves = STAY,
     ) -> None:
         """Flushes a store of these batches at `path`; none need be held when it is written.
 
-        `kept` are more vectors: ids, each with the id that has its vector in an `earlier` store.
-        That one was opened from another folder and stays as it is; the new one may share its files.
+        The vectors of an `earlier` store go before them, after `moves`. That store was opened from
+        another folder and stays as it is; the new one may share its files.
         Raises ValueError on a wrong shape or an id given twice.
         """
         ...

@@ -6,7 +6,7 @@ here, so that another store can use the same arithmetic.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from askai.embedders import Vector, Vectors
 from askai.errors import IndexDamaged
 from askai.files import write_durably
-from askai.stores import Batches, Store
+from askai.stores import STAY, Batches, Moves, Store
 
 Scores = NDArray[np.float32]  # shape (n,)
 _COPIED = 8192  # vectors taken over at a time
@@ -46,16 +46,21 @@ class ExactStore:
         dim: int,
         batches: Batches,
         earlier: Self | None = None,
-        kept: Mapping[str, str] | None = None,
+        moves: Moves = STAY,
     ) -> None:
         store = cls.create(path, dim=dim)
         count = 0
-        for ids, vectors in chain(taken_over(earlier, kept or {}), batches):
+        kept = earlier.after(moves) if earlier is not None else ()
+        for ids, vectors in chain(kept, batches):
             store.add(ids, vectors)
             count += len(ids)
         if len(store) != count:
             raise ValueError("An id is given twice.")
         store.flush()
+
+    def after(self, moves: Moves) -> Batches:
+        """The vectors as they are after `moves`, a few at a time."""
+        return taken_over(self, after(self._ids, moves))
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -126,11 +131,16 @@ class ExactStore:
         self._ids, self._row = [], {}
 
 
-def taken_over(earlier: Store | None, kept: Mapping[str, str]) -> Batches:
-    """The vectors that an earlier store has for ids by those that they have now, a few at a time;
-    see `askai.stores.Store.write`."""
-    pairs = iter(kept.items())
-    while earlier is not None and (some := list(islice(pairs, _COPIED))):
+def after(ids: Iterable[str], moves: Moves) -> Iterable[tuple[str, str]]:
+    """Every id that there is after `moves` of these, with the one that it was before."""
+    gone = set(moves.gone)
+    return chain(((id_, id_) for id_ in ids if id_ not in gone), moves.taken.items())
+
+
+def taken_over(earlier: Store, pairs: Iterable[tuple[str, str]]) -> Batches:
+    """The vectors that a store has for ids by others, given as (other id, id), a few at a time."""
+    pairs = iter(pairs)
+    while some := list(islice(pairs, _COPIED)):
         yield [id_ for id_, _ in some], earlier.vectors([there for _, there in some])
 
 
@@ -180,13 +190,23 @@ def checked_query(vector: Vector, *, dim: int) -> Vector:
 def read_ids(path: Path, *, count: int) -> list[str]:
     """The ids of the rows of the store at `path`; raises IndexDamaged if there are not `count`."""
     ids = read_rows(path, count=count)
-    if None in ids:
+    rows = rows_by_id(path, ids)
+    if len(rows) != count:
         raise damaged(path.with_suffix(".ids.json"), "a vector has no id")
-    return [id_ for id_ in ids if id_ is not None]
+    return list(rows)
+
+
+def rows_by_id(path: Path, ids: Sequence[str | None]) -> dict[str, int]:
+    """The row of each id of the store at `path`; raises IndexDamaged if two have the same."""
+    rows = {id_: row for row, id_ in enumerate(ids) if id_ is not None}
+    if len(rows) + ids.count(None) != len(ids):
+        raise damaged(path.with_suffix(".ids.json"), "it holds an id twice")
+    return rows
 
 
 def read_rows(path: Path, *, count: int) -> list[str | None]:
-    """As `read_ids`, with None for each row that counts no more."""
+    """The ids of the rows of the store at `path`, with None for each row that counts no more;
+    raises IndexDamaged if there are not `count`."""
     file = path.with_suffix(".ids.json")
     try:
         ids = json.loads(file.read_text("utf-8"))
@@ -194,9 +214,8 @@ def read_rows(path: Path, *, count: int) -> list[str | None]:
         raise damaged(file, str(error)) from error
     if not isinstance(ids, list) or not all(isinstance(id_, str) or id_ is None for id_ in ids):
         raise damaged(file, "it is not a list of ids")
-    different = len(set(ids) - {None}) + ids.count(None)
-    if len(ids) != count or different != count:
-        raise damaged(file, f"it holds {different} ids for {count} vectors")
+    if len(ids) != count:
+        raise damaged(file, f"it holds {len(ids)} ids for {count} vectors")
     return ids
 
 

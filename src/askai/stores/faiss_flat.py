@@ -12,7 +12,7 @@ file, so `write` puts rows behind the header that FAISS itself gives an index of
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from itertools import chain
@@ -24,14 +24,16 @@ from numpy.typing import NDArray
 
 from askai.embedders import Vector, Vectors
 from askai.files import link_or_copy, write_durably, writing_durably
-from askai.stores import Batches
+from askai.stores import STAY, Batches, Moves
 from askai.stores.exact import (
+    after,
     best,
     checked_batch,
     checked_query,
     cosines,
     damaged,
     read_rows,
+    rows_by_id,
     taken_over,
     write_ids,
 )
@@ -57,7 +59,7 @@ class FaissFlatStore:
         """`ids` are of the rows of all `indexes`, one after the other; None: it counts no more."""
         self._path = path
         self._ids = ids
-        self._row = {id_: row for row, id_ in enumerate(ids) if id_ is not None}
+        self._row = rows_by_id(path, ids)
         self._indexes = indexes
         self._mapped = mapped
 
@@ -73,29 +75,29 @@ class FaissFlatStore:
         dim: int,
         batches: Batches,
         earlier: Self | None = None,
-        kept: Mapping[str, str] | None = None,
+        moves: Moves = STAY,
     ) -> None:
         if earlier is None:
             ids = _write(path.with_suffix(_BASE), dim, batches)
         else:
-            ids = earlier.write_next(path, dim=dim, batches=batches, kept=kept or {})
-        if len({*ids, None}) != len(ids) - ids.count(None) + 1:
+            ids = earlier.write_next(path, dim=dim, batches=batches, moves=moves)
+        if len(set(ids) - {None}) != len(ids) - ids.count(None):
             raise ValueError("An id is given twice.")
         write_ids(path, ids)
 
     def write_next(
-        self, path: Path, *, dim: int, batches: Batches, kept: Mapping[str, str]
+        self, path: Path, *, dim: int, batches: Batches, moves: Moves
     ) -> list[str | None]:
         """Writes all but the ids of the store at `path` that `write` makes of this earlier one;
         returns the id of each row."""
         base, added = path.with_suffix(_BASE), path.with_suffix(_ADDED)
-        ids, elsewhere = self._shared(kept)
-        held = len(ids) - ids.count(None)
-        if _are_many(len(ids) - held + len(elsewhere), of=len(kept)):
-            return _write(base, dim, chain(taken_over(self, kept), batches))
-        new = _write(added, dim, chain(taken_over(self, elsewhere), batches))
-        if _are_many(len(ids) - held + len(new), of=held + len(new)):
-            first = taken_over(self, {i: kept[i] for i in ids if i is not None})
+        ids, elsewhere = self._shared(moves)
+        dead = ids.count(None)
+        if _are_many(dead + len(elsewhere), of=len(ids) - dead + len(elsewhere)):
+            return _write(base, dim, chain(taken_over(self, after(self._row, moves)), batches))
+        new = _write(added, dim, chain(taken_over(self, elsewhere.items()), batches))
+        if _are_many(dead + len(new), of=len(ids) - dead + len(new)):
+            first = taken_over(self, self._held(ids))
             ids, new = _write(base, dim, chain(first, _batches(added, new))), []
         else:
             link_or_copy(self._path.with_suffix(_BASE), base)
@@ -103,18 +105,30 @@ class FaissFlatStore:
             added.unlink()
         return [*ids, *new]
 
-    def _shared(self, kept: Mapping[str, str]) -> tuple[list[str | None], dict[str, str]]:
-        """The id that each row of the first file has now, and those of `kept` whose vectors are
-        elsewhere: in the second file, or in a row that has another id already."""
-        ids: list[str | None] = [None] * int(self._indexes[0].ntotal)
-        elsewhere = {}
-        for id_, there in kept.items():
+    def _shared(self, moves: Moves) -> tuple[list[str | None], dict[str, str]]:
+        """The id that each row of the first file has after `moves`; and the others, with those
+        that they had: their vectors are in the second file, or in a row with an id already."""
+        held = int(self._indexes[0].ntotal)
+        ids, gone = self._ids[:held], set(moves.gone)
+        for id_ in gone:
+            if (row := self._row.get(id_, held)) < held:
+                ids[row] = None
+        elsewhere = {i: i for i in self._ids[held:] if i is not None and i not in gone}
+        for id_, there in moves.taken.items():
             row = self._row[there]
-            if row < len(ids) and ids[row] is None:
+            if id_ in elsewhere:
+                raise ValueError(f"Id {id_!r} is given twice.")
+            if row < held and ids[row] is None:
                 ids[row] = id_
             else:
                 elsewhere[id_] = there
         return ids, elsewhere
+
+    def _held(self, ids: Sequence[str | None]) -> Iterator[tuple[str, str]]:
+        """These ids of the first rows, with those that they have here."""
+        for id_, there in zip(ids, self._ids, strict=False):
+            if id_ is not None and there is not None:
+                yield id_, there
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -151,10 +165,9 @@ class FaissFlatStore:
         to a mapped one."""
         if self._mapped or len(self._row) < self._size or len(self._indexes) > 1:
             copy = _faiss().IndexFlatIP(self._dim)
-            ids = [id_ for id_ in self._ids if id_ is not None]
-            for _, vectors in taken_over(self, {id_: id_ for id_ in ids}):
+            for _, vectors in taken_over(self, after(self._row, STAY)):
                 copy.add(vectors)
-            self._ids = list[str | None](ids)
+            self._ids = list(self._row)
             self._row = {id_: row for row, id_ in enumerate(self._ids) if id_ is not None}
             self._indexes, self._mapped = [copy], False
 
