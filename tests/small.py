@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from askai.aliases import Aliases
 from askai.answerability import Answerability
-from askai.catalog import Catalog, CatalogWriter
+from askai.catalog import Catalog
+from askai.catalog_writer import CatalogWriter
 from askai.centring import Centring
 from askai.embedders.hashing import HashingEmbedder
 from askai.evidence import EvidenceFinder

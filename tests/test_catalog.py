@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from askai.catalog import Catalog, CatalogWriter
+from askai.catalog import Catalog
+from askai.catalog_writer import CatalogWriter
 from askai.errors import IndexDamaged, IndexMismatch
 from askai.records import Chunk, Document, Mark, Source
 from askai.units import unit_texts, vector_key

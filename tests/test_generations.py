@@ -41,7 +41,7 @@ from askai.records import Skipped
 BUILDER = """
 import os, signal, sys, time
 from pathlib import Path
-from askai.catalog import CatalogWriter
+from askai.catalog_writer import CatalogWriter
 from askai.generations import Counts, SourceState, read_manifest, writing
 from askai.records import Chunk, Document, Source
 

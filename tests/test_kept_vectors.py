@@ -1,4 +1,4 @@
-"""Every text that had a vector keeps it, under whatever id, and no id keeps that of another text."""
+"""Every text that had a vector keeps it, whatever its id; no id keeps that of another text."""
 
 from hashlib import sha256
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from askai import chunking
 from askai.beir import CORPUS, Bench, document, entries
-from askai.catalog import CatalogWriter
+from askai.catalog_writer import CatalogWriter
 from askai.earlier import CATALOG
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, StoredIndexError, UsageError

@@ -4,14 +4,11 @@ Written once, then only read, by any number of threads and processes. Text comes
 in, to the last code point (NUL, lone CR and U+FEFF included).
 """
 
-import errno
 import json
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import astuple, fields
+from dataclasses import fields
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn, Self
@@ -19,8 +16,6 @@ from zlib import crc32
 
 from askai.errors import IndexDamaged, IndexMismatch
 from askai.records import Chunk, Document, Mark, Source
-from askai.units import unit_texts, vector_key
-from askai.vocabulary import word_counts
 
 # The columns are the fields of the records. Brackets, because SQLite takes a name in double quotes
 # that it does not know for a string.
@@ -39,159 +34,12 @@ CREATE UNIQUE INDEX chunks_by_id ON chunks (id);
 CREATE INDEX chunks_by_path ON chunks (path);
 """
 VERSION = crc32(TABLES.encode()) >> 1  # SQLite's user_version: 31 bits, and 0 when never set
-SCHEMA = f"""
-PRAGMA journal_mode = OFF;  -- a catalogue that was not closed is thrown away as a whole
-PRAGMA synchronous = OFF;   -- one fsync in close() instead
-PRAGMA user_version = {VERSION};
-BEGIN;
-{TABLES}
-"""
-
-DISK_ERRORS = {
-    sqlite3.SQLITE_FULL: errno.ENOSPC,
-    sqlite3.SQLITE_IOERR: errno.EIO,
-    sqlite3.SQLITE_READONLY: errno.EROFS,
-    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
-}
 TextKeys = tuple[str, bytes, bytes]  # see `Catalog.text_keys`
-# A document's position counts from 1; its chunks come after position * WITHIN.
-WITHIN = 1 << 32
-# What is copied from an earlier catalogue: of each document in `taken`, with the position and the
-# file's time that it has now.
-COPIES = f"""
-INSERT INTO main.sources
-SELECT t.position, {SOURCE_COLUMNS}, t.mtime_ns
-FROM taken t JOIN earlier.sources e ON e.position = t.earlier ORDER BY 1;
-INSERT INTO main.texts
-SELECT t.position, text, marks, words
-FROM taken t JOIN earlier.texts e ON e.position = t.earlier ORDER BY 1;
-INSERT INTO main.chunks
-SELECT e.position + (t.position - t.earlier) * {WITHIN}, {CHUNK_COLUMNS}, vector_key, unit_keys
-FROM taken t JOIN earlier.chunks e
-ON e.position BETWEEN t.earlier * {WITHIN} AND (t.earlier + 1) * {WITHIN} - 1 ORDER BY 1;
-"""  # noqa: S608 - our own table names
 BATCH = 500  # SQLite takes 999 parameters in a statement, or more
 
 
-class CatalogWriter:
-    """Writes a new catalogue; leaving its `with` block without an error closes it.
-
-    Raises OSError when it cannot be written, as plain files do.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """An empty catalogue at `path`, where no file may be."""
-        self._path = path
-        self._documents = 0
-        self._words: Counter[str] = Counter()
-        self._earlier: dict[str, int] = {}  # positions there, by path; what is taken leaves it
-        self._taken: list[tuple[int, int, int]] = []  # (position, position there, mtime)
-        path.touch(exist_ok=False)
-        self._database = sqlite3.connect(path.resolve().as_uri(), uri=True, isolation_level=None)
-        try:
-            with _as_os_errors(path):
-                self._database.executescript(SCHEMA)
-        except BaseException:
-            self._database.close()
-            raise
-
-    def add_document(self, document: Document, chunks: Iterable[Chunk], mtime_ns: int) -> None:
-        """Adds a document after those before it; `mtime_ns` is its file's, in nanoseconds.
-
-        Raises ValueError when its path or the id of a chunk is there already.
-        """
-        source = document.source
-        marks = json.dumps([astuple(mark) for mark in document.marks])
-        with _as_os_errors(self._path):
-            self._documents += 1
-            row = (self._documents, *map(_to_column, astuple(source)), mtime_ns)
-            self._insert("sources", row, source.path)
-            held = list(chunks)
-            words = word_counts(chunk.embedded_text for chunk in held)
-            row = (self._documents, document.text, marks, json.dumps(words))
-            self._insert("texts", row, source.path)
-            for place, chunk in enumerate(held, start=self._documents * WITHIN):
-                row = (place, *map(_to_column, astuple(chunk)), *_keys(chunk))
-                self._insert("chunks", row, chunk.id)
-            self._words.update(words)
-
-    def take_from(self, earlier: Path) -> None:
-        """Names the catalogue that `take` copies from; raises IndexDamaged when it is none."""
-        uri = f"{earlier.resolve().as_uri()}?mode=ro&immutable=1"
-        with _as_os_errors(self._path):
-            self._database.execute("COMMIT")  # none can be attached within a transaction
-            try:
-                self._database.execute("ATTACH ? AS earlier", (uri,))
-                self._earlier = dict(
-                    self._database.execute("SELECT path, position FROM earlier.sources")
-                )
-                self._words.update(
-                    dict(self._database.execute("SELECT word, chunks FROM earlier.words"))
-                )
-            except sqlite3.Error as error:
-                _damaged(earlier, error)
-            self._database.execute("BEGIN")
-
-    def take(self, path: str, mtime_ns: int) -> None:
-        """Adds a document after those before it, as the earlier catalogue has it; it is copied
-        when this one is closed.
-
-        Raises KeyError when that has none of this path, or it is taken already.
-        """
-        position = self._earlier.pop(path)
-        self._documents += 1
-        self._taken.append((self._documents, position, mtime_ns))
-
-    def _copy(self) -> None:
-        """Copies what was taken; raises IndexDamaged when the earlier catalogue cannot be read."""
-        self._database.execute("CREATE TEMP TABLE taken (position PRIMARY KEY, earlier, mtime_ns)")
-        self._database.executemany("INSERT INTO taken VALUES (?, ?, ?)", self._taken)
-        for statement in COPIES.split(";"):  # `executescript` would commit
-            self._database.execute(statement)
-
-    def _count_words(self) -> None:
-        """Writes in how many chunks each word is: those of documents not taken count no more."""
-        for position in self._earlier.values():
-            query = "SELECT words FROM earlier.texts WHERE position = ?"
-            for (words,) in self._database.execute(query, (position,)):
-                self._words.subtract(json.loads(words))
-        counts = ((word, count) for word, count in self._words.items() if count > 0)
-        self._database.executemany("INSERT INTO words VALUES (?, ?)", counts)
-
-    def _insert(self, table: str, row: tuple[Any, ...], key: str) -> int | None:
-        marks = ", ".join("?" * len(row))
-        try:
-            return self._database.execute(f"INSERT INTO {table} VALUES ({marks})", row).lastrowid  # noqa: S608 - our own table names
-        except sqlite3.IntegrityError as error:
-            raise ValueError(f"{key!r} is already among the {table} of the catalogue.") from error
-
-    def close(self) -> None:
-        """Writes what is pending and fsyncs the file."""
-        try:
-            with _as_os_errors(self._path):
-                if self._taken:
-                    self._copy()
-                self._count_words()
-                self._database.execute("COMMIT")
-        except (sqlite3.DatabaseError, ValueError) as error:
-            _damaged(self._path, error)
-        finally:
-            self._database.close()
-        with self._path.open("rb+") as file:
-            os.fsync(file.fileno())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._database.close()
-
-
 class Catalog:
-    """Reads a catalogue that `CatalogWriter` closed; raises IndexDamaged when it cannot."""
+    """Reads a catalogue that a `CatalogWriter` closed; raises IndexDamaged when it cannot."""
 
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
         self._path = path
@@ -205,7 +53,7 @@ class Catalog:
         try:
             database = sqlite3.connect(uri, uri=True, check_same_thread=False)
         except sqlite3.Error as error:
-            _damaged(path, error)
+            damaged_catalog(path, error)
         catalog = cls(path, database)
         try:
             catalog._check_version()
@@ -217,7 +65,7 @@ class Catalog:
     def _check_version(self) -> None:
         ((version,),) = self._rows("PRAGMA user_version")
         if version == 0:
-            _damaged(self._path, "it is not a catalogue")
+            damaged_catalog(self._path, "it is not a catalogue")
         if version != VERSION:
             raise IndexMismatch(
                 f"{self._path} has tables {version:08x}, this askai reads tables {VERSION:08x}: "
@@ -229,7 +77,7 @@ class Catalog:
             with self._lock:
                 return self._database.execute(query, parameters).fetchall()
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            _damaged(self._path, error)
+            damaged_catalog(self._path, error)
 
     def chunks(self, ids: Iterable[str]) -> dict[str, Chunk]:
         """The chunks by id, in the order of `ids`; an id that is not there is left out."""
@@ -272,8 +120,10 @@ class Catalog:
         try:
             value = json.loads(text)
         except ValueError as error:
-            _damaged(self._path, error)
-        return value if isinstance(value, list) else _damaged(self._path, f"{text!r} is no list")
+            damaged_catalog(self._path, error)
+        if not isinstance(value, list):
+            damaged_catalog(self._path, f"{text!r} is no list")
+        return value
 
     def text_keys(self) -> list[TextKeys]:
         """For every chunk its id, the `units.vector_key` of it, and those of its units as one."""
@@ -336,31 +186,10 @@ class Catalog:
         self.close()
 
 
-def _keys(chunk: Chunk) -> tuple[bytes, bytes]:
-    units = (vector_key(text, chunk.language) for _, text in unit_texts(chunk))
-    return vector_key(chunk.embedded_text, chunk.language), b"".join(units)
-
-
-def _to_column(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, tuple) else value
-
-
 def _as_tuples(value: Any) -> Any:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
-@contextmanager
-def _as_os_errors(path: Path) -> Iterator[None]:
-    """SQLite's own errors about the disk, as the OSError that a plain file would raise."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        number = DISK_ERRORS.get(error.sqlite_errorcode & 0xFF)  # without SQLite's finer code
-        if number is None:
-            raise
-        raise OSError(number, f"{os.strerror(number)} ({error})", str(path)) from error
-
-
-def _damaged(path: Path, found: object) -> NoReturn:
+def damaged_catalog(path: Path, found: object) -> NoReturn:
     cause = found if isinstance(found, Exception) else None
     raise IndexDamaged(f"{path} cannot be used: {found}. Run `askai index --rebuild`.") from cause

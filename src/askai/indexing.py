@@ -14,7 +14,8 @@ from time import perf_counter
 from typing import Any
 
 from askai import chunking, induced_lexicon, tokens
-from askai.catalog import Catalog, CatalogWriter, TextKeys
+from askai.catalog import Catalog, TextKeys
+from askai.catalog_writer import CatalogWriter, Taken
 from askai.centring import Centring
 from askai.changes import changes_since, description_digest, is_same
 from askai.corpus import Corpus, CorpusFile, Listing
@@ -261,14 +262,11 @@ class _Making:
         states: list[SourceState] = []
         skipped: list[Skipped] = []
         read = 0
-        with CatalogWriter(self.folder / CATALOG) as writer:
-            if self.earlier.catalog:
-                writer.take_from(self.earlier.catalog)
+        before = {file.path: self._state_before(file) for file in listing.files}
+        with CatalogWriter(self.folder / CATALOG, self._taken(listing, before)) as writer:
             for done, file in enumerate(listing.files):
                 self.progress("reading", done, len(listing.files))
-                state = self._state_before(file)
-                if state is not None:
-                    writer.take(file.path, file.mtime_ns)
+                if state := before[file.path]:
                     states.append(replace(state, mtime_ns=file.mtime_ns, ctime_ns=file.ctime_ns))
                     continue
                 read += 1
@@ -282,6 +280,13 @@ class _Making:
                 states.append(_state(document.source, file))
             self.progress("reading", len(listing.files), len(listing.files))
         return states, skipped, read
+
+    def _taken(self, listing: Listing, before: Mapping[str, SourceState | None]) -> Taken | None:
+        """The documents of files that are as they were."""
+        if not self.earlier.catalog:
+            return None
+        times = {file.path: file.mtime_ns for file in listing.files if before[file.path]}
+        return Taken(self.earlier.catalog, times, [file.path for file in listing.files])
 
     def _state_before(self, file: CorpusFile) -> SourceState | None:
         state = self.earlier.states.get(file.path)
