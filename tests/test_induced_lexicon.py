@@ -60,13 +60,13 @@ def lexicon():
     return built(ENGLISH, Words())
 
 
-def test_it_holds_the_words_that_say_something_the_commonest_first():
+def test_it_holds_the_words_that_say_something_by_alphabet():
     texts = [
         ("Robots and robots, 机器人 2025 AI", "en"),
         ("The company; a Company of robots", "en"),
     ]
     found = built(texts, Words())
-    assert found.stems == ("robot", "compani")
+    assert found.stems == ("compani", "robot")
     assert found.vectors.shape == (2, DIM)
     assert np.allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-6)
 
@@ -122,6 +122,16 @@ def test_it_is_the_same_when_it_is_opened_again(lexicon, tmp_path):
     for word in MEANINGS:
         vector = Words().embed_query(word)
         assert set(again.translations(vector)) == set(lexicon.translations(vector))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[1]"])
+def test_a_damaged_file_of_shares_is_named(lexicon, tmp_path, content):
+    lexicon.save(tmp_path / "words.npz")
+    (tmp_path / "words.json").unlink()
+    if content is not None:
+        (tmp_path / "words.json").write_bytes(content)
+    with pytest.raises(IndexDamaged, match=r"words\.npz cannot be used"):
+        InducedLexicon.open(tmp_path / "words.npz")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a zip", b"PK\x03\x04 half"])
@@ -259,7 +269,7 @@ def test_a_word_that_becomes_common_enough_was_embedded_before(tmp_path, monkeyp
     monkeypatch.setattr(induced_lexicon, "_SPARE", 1)
     embedder = Words()
     first = InducedLexicon.build({"lake": 3, "city": 2, "oro": 1, "red": 1}, {"en": 3}, embedder)
-    assert first.words == ("lake", "city", "oro")
+    assert first.words == ("city", "lake", "oro")
     assert len(first.stems) == 2
     first.save(tmp_path / "words.npz")
     known = induced_lexicon.KnownWords.open(tmp_path / "words.npz")
@@ -274,3 +284,28 @@ def test_a_word_that_becomes_common_enough_was_embedded_before(tmp_path, monkeyp
     assert (later.vectors == anew.vectors).all()
     assert later.words == ("lake", "oro")
     assert anew.words == ("lake", "oro", "red")
+
+
+@pytest.mark.parametrize(
+    ("counts", "linked"),
+    [
+        ({"lake": 2, "city": 5, "oro": 1, "new": 1}, True),
+        ({"city": 2, "oro": 3, "lake": 1}, False),
+        ({"lake": 2}, False),
+    ],
+    ids=["same words", "others", "fewer"],
+)
+def test_vectors_of_the_same_words_are_linked(tmp_path, monkeypatch, counts, linked):
+    monkeypatch.setattr(induced_lexicon, "_WORDS", 2)
+    first, later = tmp_path / "first" / "words.npz", tmp_path / "later" / "words.npz"
+    for path in (first, later):
+        path.parent.mkdir()
+    before = {"lake": 3, "city": 2, "oro": 1}
+    induced_lexicon.write(first, before, {"en": 3}, Words(), known=induced_lexicon.KnownWords())
+    known = induced_lexicon.KnownWords.open(first)
+    induced_lexicon.write(later, counts, {"en": 1, "fr": 3}, Words(), known=known)
+    assert first.samefile(later) == linked
+    found, anew = InducedLexicon.open(later), InducedLexicon.build(counts, {"en": 1}, Words())
+    assert (found.stems, found.shares) == (anew.stems, {"en": 0.25, "fr": 0.75})
+    assert np.array_equal(found.vectors, anew.vectors.astype(np.float16))
+    assert np.array_equal(found.mean, anew.mean)

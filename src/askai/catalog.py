@@ -6,7 +6,6 @@ in, to the last code point (NUL, lone CR and U+FEFF included).
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -129,9 +128,9 @@ class Catalog:
         """For every chunk its id, the `units.vector_key` of it, and those of its units as one."""
         return self._rows("SELECT id, vector_key, unit_keys FROM chunks ORDER BY position")
 
-    def word_counts(self) -> Counter[str]:
+    def word_counts(self) -> dict[str, int]:
         """In how many chunks each word stands, see `vocabulary.word_counts`."""
-        return Counter(dict(self._rows("SELECT word, chunks FROM words")))
+        return dict(self._rows("SELECT word, chunks FROM words"))
 
     def languages(self) -> dict[str, int]:
         """How many chunks are in each language; "" where it is not known."""

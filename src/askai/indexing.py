@@ -331,14 +331,14 @@ def write_parts(
         embedding.run(
             kept, partial(_units, catalog), folder / UNITS, known.units.store, unit_count(keys)
         )
-        words = induced_lexicon.InducedLexicon.build(
+        induced_lexicon.write(
+            folder / WORDS,
             catalog.word_counts(),
             catalog.languages(),
             recipe.embedder,
             known=known.words,
             tell=lambda done, total: progress("words", done, total),
         )
-        words.save(folder / WORDS)
         pending.result() if pending else lexical()
         return Parts(
             chunks=len(keys),

@@ -6,21 +6,26 @@ question in another language than most of it is then also searched for in the co
 without a dictionary. Spanish questions about xquad's English passages went from .958 to .967
 nDCG@10; what it finds wrong (seizing for siège) costs little, since a passage gets the better of
 its scores.
+
+They are in two files, since by most updates the words stay and the shares of the languages do
+not: `words.npz` has the words by alphabet and their vectors, `words.json` the shares.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from askai.embedders import Embedder, Vector, Vectors, queries
 from askai.errors import IndexDamaged
+from askai.files import link_or_copy, write_durably
 from askai.tokens import folded, stemmed
 
-VERSION = "3"
+VERSION = "4"
 _BATCH = 256  # words embedded at a time
 _WORDS = 20_000  # the commonest of a corpus; vectors of so many take 15 MB
 # The next ones are embedded too: an update that makes them commoner need not embed a word.
@@ -55,20 +60,17 @@ class InducedLexicon:
     ) -> "InducedLexicon":
         """`counts` are of passages by word, see `vocabulary.word_counts`; `languages` of them by
         language. `tell` hears how many of the words that are not `known` are embedded."""
-        ranked = [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
         there = known or KnownWords()
-        words = ranked[:_WORDS]
-        spare = ranked[_WORDS : _WORDS + _SPARE]
+        words, spare = _commonest(counts)
         if all(word in there.rows for word in words):
             spare = [word for word in spare if word in there.rows]
         raw = _embedded([*words, *spare], embedder, there, tell)
         found = raw[: len(words)].astype(np.float32)
-        mean = _MEAN * found.sum(axis=0) / max(1, len(words))
-        total = sum(languages.values())
-        shares = {code: count / total for code, count in sorted(languages.items())}
-        mean = mean.astype(np.float32)
+        mean = (_MEAN * found.sum(axis=0) / max(1, len(words))).astype(np.float32)
+        found -= mean
+        found /= _lengths(found)
         stems = tuple(map(there.stem, words))
-        return cls(stems, _normalised(found - mean), mean, shares, (*words, *spare), raw)
+        return cls(stems, found, mean, _shares(languages), (*words, *spare), raw)
 
     @property
     def language(self) -> str:
@@ -81,10 +83,10 @@ class InducedLexicon:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return cls(
-                    tuple(stored["stems"].tolist()),
+                    _listed(stored["stems"]),
                     stored["vectors"].astype(np.float32),
                     stored["mean"],
-                    dict(zip(stored["languages"].tolist(), stored["shares"].tolist(), strict=True)),
+                    dict(json.loads(path.with_suffix(".json").read_text("utf-8"))),
                 )
         except Exception as error:  # zip, header and key errors of several kinds
             reason = type(error).__name__
@@ -93,17 +95,17 @@ class InducedLexicon:
             ) from error
 
     def save(self, path: Path) -> None:
+        """Writes the file `path` and the one of the shares beside it."""
         with path.open("wb") as file:
             np.savez(
                 file,
-                stems=np.array(self.stems, dtype=np.str_),
+                stems=_joined(self.stems),
                 vectors=self.vectors.astype(np.float16),
                 mean=self.mean,
-                languages=np.array(list(self.shares), dtype=np.str_),
-                shares=np.array(list(self.shares.values()), dtype=np.float64),
-                words=np.array(self.words, dtype=np.str_),
+                words=_joined(self.words),
                 raw=self.raw if self.raw is not None else np.empty((0, 0), dtype=np.float16),
             )
+        write_durably(path.with_suffix(".json"), json.dumps(self.shares))
 
     def translates(self, language: str) -> bool:
         """Whether a question in this language is put into the corpus's own words."""
@@ -111,8 +113,8 @@ class InducedLexicon:
 
     def translations(self, vector: Vector) -> tuple[str, ...]:
         """The stems that lie nearest to the vector of a word, nearest first; or none."""
-        centred = _normalised((vector - self.mean)[np.newaxis])[0]
-        cosines = self.vectors @ centred
+        centred = (vector - self.mean)[np.newaxis]
+        cosines = self.vectors @ (centred / _lengths(centred))[0]
         found: dict[str, None] = {}
         for i in np.argsort(-cosines, kind="stable")[:_NEAREST]:
             if cosines[i] >= _LEAST and len(found) < _MOST:
@@ -127,21 +129,63 @@ class KnownWords:
     rows: Mapping[str, int] = field(default_factory=dict)
     stems: tuple[str, ...] = ()
     raw: NDArray[np.float16] = field(default_factory=lambda: np.empty((0, 0), np.float16))
+    path: Path | None = None
 
     @classmethod
     def open(cls, path: Path) -> "KnownWords":
         """None where the file cannot be read."""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                words = stored["words"].tolist()
-                rows = {word: row for row, word in enumerate(words)}
-                return cls(rows, tuple(stored["stems"].tolist()), stored["raw"])
+                rows = {word: row for row, word in enumerate(_listed(stored["words"]))}
+                return cls(rows, _listed(stored["stems"]), stored["raw"], path)
         except Exception:  # noqa: BLE001  of several kinds; then they are embedded again
             return cls()
+
+    def are(self, words: Sequence[str]) -> bool:
+        """Whether a lexicon of these words has the vectors of this file."""
+        return list(islice(self.rows, len(self.stems))) == words
 
     def stem(self, word: str) -> str:
         row = self.rows.get(word, len(self.stems))
         return self.stems[row] if row < len(self.stems) else stemmed(folded(word))
+
+
+def write(
+    path: Path,
+    counts: Mapping[str, int],
+    languages: Mapping[str, int],
+    embedder: Embedder,
+    *,
+    known: KnownWords,
+    tell: Callable[[int, int], None] = lambda *_: None,
+) -> None:
+    """Saves at `path` what `InducedLexicon.build` makes; the vectors of the same words that are
+    `known` are linked."""
+    if known.path is not None and known.are(_commonest(counts)[0]):
+        link_or_copy(known.path, path)
+        write_durably(path.with_suffix(".json"), json.dumps(_shares(languages)))
+    else:
+        InducedLexicon.build(counts, languages, embedder, known=known, tell=tell).save(path)
+
+
+def _commonest(counts: Mapping[str, int]) -> tuple[list[str], list[str]]:
+    """The commonest words, and the next ones, each by alphabet."""
+    ranked = sorted(sorted(counts), key=counts.__getitem__, reverse=True)
+    return sorted(ranked[:_WORDS]), sorted(ranked[_WORDS : _WORDS + _SPARE])
+
+
+def _shares(languages: Mapping[str, int]) -> dict[str, float]:
+    total = sum(languages.values())
+    return {code: count / total for code, count in sorted(languages.items())}
+
+
+def _joined(words: Sequence[str]) -> NDArray[np.uint8]:
+    """Words, of letters and hyphens alone, a line each."""
+    return np.frombuffer("\n".join(words).encode(), dtype=np.uint8)
+
+
+def _listed(joined: NDArray[np.uint8]) -> tuple[str, ...]:
+    return tuple(joined.tobytes().decode().split("\n")) if len(joined) else ()
 
 
 def _embedded(
@@ -166,7 +210,8 @@ def _embedded(
     return raw
 
 
-def _normalised(vectors: NDArray[Any]) -> Vectors:
-    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    normalised: Vectors = (vectors / lengths).astype(np.float32)
-    return normalised
+def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of each row, shape (n, 1)."""
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    lengths: NDArray[np.float32] = np.maximum(np.sqrt(squares), 1e-12)[:, np.newaxis]
+    return lengths

@@ -59,8 +59,14 @@ def _changed(
     before: Sequence[TextKeys], now: Sequence[TextKeys]
 ) -> tuple[list[TextKeys], list[TextKeys]]:
     """Those before that are not as they were, and those now that were not so."""
-    there, here = set(before), set(now)
-    return [keys for keys in before if keys not in here], [k for k in now if k not in there]
+    left = {keys[0]: keys for keys in before}
+    come = []
+    for keys in now:
+        if left.get(keys[0]) == keys:
+            del left[keys[0]]
+        else:
+            come.append(keys)
+    return list(left.values()), come
 
 
 def _kept(gone: Sequence[str], come: Sequence[Keyed], places: dict[bytes, str]) -> Kept:

@@ -71,16 +71,17 @@ class BM25Index:
         terms, numbers = _used(list(column), numbers)
         ends = np.cumsum(np.concatenate([[0], lengths, np.frombuffer(counts, np.int64)]))
         given_now: dict[str, NDArray[Any]] = {"tokens": numbers, "ends": ends}
-        arrays = given_now | _weigh(numbers, ends, len(terms))
-        path.mkdir(parents=True, exist_ok=True)
         kinds = ARRAYS | GIVEN
+        made = given_now | _weigh(numbers, ends, len(terms))
+        arrays = {name: made[name].astype(kind, copy=False) for name, kind in kinds.items()}
+        path.mkdir(parents=True, exist_ok=True)
         for name, values in arrays.items():
             content = BytesIO()
-            np.save(content, values.astype(kinds[name]), allow_pickle=False)
+            np.save(content, values, allow_pickle=False)
             write_durably(path / f"{name}.npy", content.getbuffer())
         listing = {"k1": K1, "b": B, "ids": ids, "terms": terms}
         write_durably(path / "terms.json", json.dumps(listing))
-        return cls.open(path)
+        return cls(ids=ids, terms=terms, arrays=arrays)
 
     def given(self, ids: Sequence[str]) -> tuple[list[str], NDArray[np.int32], NDArray[np.int64]]:
         """All terms; their numbers in these passages, one after the other; how many each has."""
