@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from askai.catalog import Catalog
 from askai.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexMissing, StoredIndexError
+from askai.files import link_or_copy
 from askai.generations import (
     FORMAT,
     Counts,
@@ -646,3 +647,73 @@ def test_a_short_write_of_numpy_counts_as_a_full_disk(tmp_path):
 def test_an_os_error_about_something_else_is_passed_on(tmp_path, number):
     with pytest.raises(OSError, match=os.strerror(number)), writing(tmp_path):
         raise OSError(number, os.strerror(number))
+
+
+# --- files that are linked --------------------------------------------------------------------
+
+
+def linked(index_dir, names, n=2):
+    """A generation of some of the current one's files."""
+    with open_generation(index_dir) as before, writing(index_dir) as building:
+        for name in names:
+            link_or_copy(before.path / name, building.path / name)
+        (building.path / "more").write_text("of it")
+        return before, building.commit(settings={"n": n}, sources=[], counts=Counts(1, 2, 1, 3))
+
+
+def test_a_linked_file_keeps_its_checksum_and_is_not_read_again(tmp_path):
+    """Another content under the old size and time, which nothing but a new checksum would see."""
+    build(tmp_path / "index")
+    with open_generation(tmp_path / "index") as generation:
+        file = generation.path / "vectors"
+        stat = file.stat()
+        file.write_text("y" * 1000)
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    before, manifest = linked(tmp_path / "index", ["vectors"])
+    assert manifest.files["vectors"] == before.manifest.files["vectors"]
+    assert set(manifest.files) == {"vectors", "more"}
+    with pytest.raises(IndexDamaged, match="vectors cannot be used: its SHA-256"):
+        open_generation(tmp_path / "index", full=True)
+
+
+def test_a_linked_file_of_another_time_is_hashed_again(tmp_path):
+    build(tmp_path / "index")
+    with open_generation(tmp_path / "index") as generation:
+        os.utime(generation.path / "vectors", (1, 1))
+    before, manifest = linked(tmp_path / "index", ["vectors"])
+    assert manifest.files["vectors"].mtime_ns == 1_000_000_000
+    assert manifest.files["vectors"].sha256 == before.manifest.files["vectors"].sha256
+    open_generation(tmp_path / "index", full=True).close()
+
+
+def test_without_hard_links_a_copy_is_hashed(tmp_path, monkeypatch):
+    def refuses(*_, **__):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuses)
+    build(tmp_path / "index")
+    before, manifest = linked(tmp_path / "index", ["vectors"])
+    assert manifest.files["vectors"].sha256 == before.manifest.files["vectors"].sha256
+    open_generation(tmp_path / "index", full=True).close()
+
+
+def test_a_linked_file_outlives_the_generation_that_it_is_from(tmp_path):
+    build(tmp_path / "index")
+    before, _ = linked(tmp_path / "index", ["vectors"])
+    build(tmp_path / "index", 3, {"other": "y"})
+    assert not before.path.exists()
+    build(tmp_path / "index", 4)
+    _, manifest = linked(tmp_path / "index", ["vectors"], 5)
+    with open_generation(tmp_path / "index", full=True) as generation:
+        assert generation.manifest == manifest
+        assert (generation.path / "vectors").read_text() == "x" * 1000
+
+
+def test_a_file_that_is_finished_is_in_the_manifest_as_any_other(tmp_path):
+    with writing(tmp_path / "index") as building:
+        for name in ("early", "late"):
+            (building.path / name).write_text("the same")
+        building.finished("early")
+        manifest = building.commit(settings={}, sources=[], counts=Counts(1, 1, 0, 1))
+    assert manifest.files["early"].sha256 == manifest.files["late"].sha256
+    open_generation(tmp_path / "index", full=True).close()

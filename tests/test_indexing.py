@@ -433,18 +433,38 @@ def test_ctrl_c_while_python_is_still_loading_is_quiet(desk):
     assert (process.returncode, err) == (130, "")
 
 
+KILL = "os.kill(os.getpid(), signal.SIGKILL)"
+
+
 def test_kill_9_ten_times_leaves_the_last_index_each_time(indexed):
     """At every second opening of a file of the new generation."""
     first = indexed.generation.name
     indexed.write("c.txt", "Suzhou is known for its gardens.\n")
-    kill = "os.kill(os.getpid(), signal.SIGKILL)"
     for n in range(10):
-        ran = indexed.hooked("open|.building", kill, "index", count=1 + 2 * n)
+        ran = indexed.hooked("open|.building", KILL, "index", count=1 + 2 * n)
         assert (ran.code, ran.out) == (-signal.SIGKILL, "")
         assert indexed.generation.name == first
         assert indexed.run("ask", QUESTION).out.startswith(ANSWER)
     assert any(name.startswith(".building-") for name in leftovers(indexed))
     assert indexed.run("index", "--json").json["documents"] == 3
+    assert leftovers(indexed) == []
+    indexed.answers()
+
+
+@pytest.mark.parametrize("when", ["units.ids.json.tmp", "words.json.tmp", "manifest.json.tmp"])
+def test_kill_9_after_files_were_linked_leaves_the_last_index(indexed, when):
+    first = indexed.generation.name
+    (indexed.corpus / "b.md").rename(indexed.corpus / "c.md")
+    names = ("vectors.faiss", "units.faiss", "words.npz")
+    held = [(indexed.generation / name).stat().st_ino for name in names]
+    ran = indexed.hooked(f"open|.building|{when}", KILL, "index")
+    assert (ran.code, ran.out) == (-signal.SIGKILL, "")
+    (killed,) = indexed.index.glob(".building-*")
+    assert (killed / "units.faiss").stat().st_ino == held[1]
+    assert indexed.generation.name == first
+    indexed.answers()
+    assert indexed.run("index", "--json").json["built"]
+    assert [(indexed.generation / name).stat().st_ino for name in names] == held
     assert leftovers(indexed) == []
     indexed.answers()
 

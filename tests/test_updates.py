@@ -8,6 +8,7 @@ and brought up to date; now and then it is also built anew, and the two are held
 import os
 import random
 import shutil
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from askai.centring import Centring
 from askai.corpus import Corpus
 from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
 from askai.embedders.hashing import HashingEmbedder
+from askai.errors import IndexDamaged
 from askai.generations import open_generation
 from askai.indexing import Recipe, build
 from askai.induced_lexicon import InducedLexicon
@@ -312,4 +314,90 @@ def test_without_its_catalogue_all_is_made_anew(folder, index):
         (generation.path / CATALOG).unlink()
     report, _ = updated(folder, index)
     assert (report.read, report.embedded) == (8, len(before["chunks"]) + len(before["units"]))
+    same(content(index, FaissFlatStore), before)
+
+
+# --- files that two generations share ---------------------------------------------------------
+
+
+def test_a_renamed_file_writes_no_vector_and_an_open_index_goes_on(folder, index):
+    with (
+        open_generation(index) as before,
+        closing(FaissFlatStore.open(before.path / UNITS)) as reader,
+    ):
+        (folder / "f1.md").rename(folder / "z.md")
+        updated(folder, index)
+        with open_generation(index, full=True) as after:
+            for name in (VECTORS, UNITS, WORDS):
+                assert (before.path / name).samefile(after.path / name)
+                assert before.manifest.files[name] == after.manifest.files[name]
+            assert not [name for name in after.manifest.files if "added" in name]
+        ids = list(reader._row)
+        vectors = reader.vectors(ids)
+    (folder / "z.md").rename(folder / "y.md")
+    updated(folder, index)
+    assert not before.path.exists()
+    assert len(vectors) == len(ids)
+    with (
+        open_generation(index) as after,
+        closing(FaissFlatStore.open(after.path / UNITS)) as units,
+    ):
+        assert units.search(vectors[0], 1)[0][1] == pytest.approx(1.0)
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A folder of so many files that one of them is few, and its index."""
+    made = tmp_path / "many"
+    made.mkdir()
+    for n in range(20):
+        text = f"# City {n}\n\nCity {n} has {n + 3} robots. It has {n + 5} gardens in use too.\n"
+        (made / f"f{n:02}.md").write_text(text, "utf-8")
+    build(corpus(made), tmp_path / "index of many", recipe())
+    return made, tmp_path / "index of many"
+
+
+def test_an_edited_file_adds_its_vectors_alone(many):
+    folder, index = many
+    (folder / "f03.md").write_text("# City 3\n\nCity 3 is a village. It has but 3 gardens left.\n")
+    report, _ = updated(folder, index)
+    with open_generation(index) as generation:
+        sizes = {name: state.bytes for name, state in generation.manifest.files.items()}
+    assert report.embedded == 3
+    assert 0 < sizes["vectors.added.faiss"] < sizes["vectors.faiss"] / 10
+    assert 0 < sizes["units.added.faiss"] < sizes["units.faiss"] / 10
+    anew = index.with_name("anew")
+    build(corpus(folder), anew, recipe())
+    same(content(index, FaissFlatStore), content(anew, FaissFlatStore))
+
+
+SHARED = ["units.faiss", "units.added.faiss", "units.ids.json", "vectors.faiss"]
+
+
+@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("full", [False, True], ids=["cut", "bit"])
+def test_damage_to_a_shared_file_is_found_and_made_anew(many, name, full):
+    """A bit that flips under the same time goes into the next generation with the linked file, and
+    under the checksum of before, so that it is found there."""
+    folder, index = many
+    (folder / "f03.md").write_text("# City 3\n\nCity 3 is a village. It has but 3 gardens left.\n")
+    updated(folder, index)
+    before = content(index, FaissFlatStore)
+    with open_generation(index) as generation:
+        file = generation.path / name
+    stat, data = file.stat(), bytearray(file.read_bytes())
+    data[-8] ^= 1
+    file.write_bytes(data if full else data[:-4])
+    if full:
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        if name.endswith("s.faiss"):
+            (folder / "f05.md").rename(folder / "g05.md")
+            updated(folder, index)
+            with pytest.raises(IndexDamaged, match=name):
+                open_generation(index, full=True)
+            (folder / "g05.md").rename(folder / "f05.md")
+    embedder = Counting()
+    report = build(corpus(folder), index, recipe(embedder), full=full)
+    kind = "units" if name.startswith("units") else "chunks"
+    assert report.embedded == len(before[kind])
     same(content(index, FaissFlatStore), before)

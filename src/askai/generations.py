@@ -23,7 +23,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -327,6 +327,14 @@ class Building:
         self.name = f"g-{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
         self.path = index_dir / f".building-{os.getpid()}-{self.name}"
         self.path.mkdir()
+        self._pool = ThreadPoolExecutor()  # fsyncs and hashes
+        self._begun: dict[Path, Future[FileState]] = {}
+
+    def finished(self, name: str) -> None:
+        """Begins what `commit` does with a file, since nobody will write to it any more; so it
+        need not be waited for when all else is done."""
+        file = self.path / name
+        self._begun[file] = self._pool.submit(_state, file)
 
     def commit(
         self,
@@ -346,8 +354,10 @@ class Building:
         as_json = json.loads(json.dumps(settings))
         written = [file for file in sorted(self.path.rglob("*")) if file.is_file()]
         known = self._known()
-        with ThreadPoolExecutor() as pool:  # hashing is all that is left to do
-            states = list(pool.map(lambda file: known.get(_inode(file)) or _state(file), written))
+        for file in written:
+            if _inode(file) not in known and file not in self._begun:
+                self._begun[file] = self._pool.submit(_state, file)
+        states = [known.get(_inode(file)) or self._begun[file].result() for file in written]
         manifest = Manifest(
             format=FORMAT,
             generation=self.name,
@@ -391,6 +401,7 @@ class Building:
 
     def discard_unless_current(self) -> None:
         """Deletes what was written, unless it became the current generation."""
+        self._pool.shutdown(cancel_futures=True)
         with suppress(StoredIndexError):
             if _current(self._index_dir) == self.name:
                 return

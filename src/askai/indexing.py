@@ -33,6 +33,7 @@ from askai.embedders import Embedder, Vectors
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, ReadError, StoredIndexError
 from askai.generations import (
+    Building,
     Counts,
     Manifest,
     SourceState,
@@ -170,7 +171,7 @@ def build(
                 if earlier.manifest:
                     announce(*_why_anew(earlier.manifest, settings))
             parts = replace(recipe, embedder=journal)
-            made = _Making(corpus, building.path, parts, earlier, progress).make(listing)
+            made = _Making(corpus, building, parts, earlier, progress).make(listing)
         manifest = building.commit(
             settings=settings,
             sources=made.states,
@@ -243,7 +244,7 @@ class _Making:
     """A generation in the making."""
 
     corpus: Corpus
-    folder: Path
+    building: Building
     recipe: Recipe
     earlier: Earlier
     progress: Progress
@@ -253,8 +254,10 @@ class _Making:
         skipped = sorted((*failed, *listing.skipped), key=lambda skip: skip.path)
         if not states:
             raise CorpusError(_nothing(self.corpus, skipped))
-        parts = write_parts(self.folder, self.recipe, self.progress, self.earlier)
-        write_skipped(self.folder, skipped)
+        self.building.finished(CATALOG)
+        folder = self.building.path
+        parts = write_parts(folder, self.recipe, self.progress, self.earlier)
+        write_skipped(folder, skipped)
         return _Made(states, skipped, read, parts)
 
     def _catalogue(self, listing: Listing) -> tuple[list[SourceState], list[Skipped], int]:
@@ -263,7 +266,7 @@ class _Making:
         skipped: list[Skipped] = []
         read = 0
         before = {file.path: self._state_before(file) for file in listing.files}
-        with CatalogWriter(self.folder / CATALOG, self._taken(listing, before)) as writer:
+        with CatalogWriter(self.building.path / CATALOG, self._taken(listing, before)) as writer:
             for done, file in enumerate(listing.files):
                 self.progress("reading", done, len(listing.files))
                 if state := before[file.path]:
