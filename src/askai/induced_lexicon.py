@@ -65,12 +65,9 @@ class InducedLexicon:
         if all(word in there.rows for word in words):
             spare = [word for word in spare if word in there.rows]
         raw = _embedded([*words, *spare], embedder, there, tell)
-        found = raw[: len(words)].astype(np.float32)
-        mean = (_MEAN * found.sum(axis=0) / max(1, len(words))).astype(np.float32)
-        found -= mean
-        found /= _lengths(found)
+        vectors, mean = _centred(raw[: len(words)])
         stems = tuple(map(there.stem, words))
-        return cls(stems, found, mean, _shares(languages), (*words, *spare), raw)
+        return cls(stems, vectors, mean, _shares(languages), (*words, *spare), raw)
 
     @property
     def language(self) -> str:
@@ -82,12 +79,10 @@ class InducedLexicon:
         """What `save` wrote; raises IndexDamaged."""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return cls(
-                    _listed(stored["stems"]),
-                    stored["vectors"].astype(np.float32),
-                    stored["mean"],
-                    dict(json.loads(path.with_suffix(".json").read_text("utf-8"))),
-                )
+                stems = _listed(stored["stems"])
+                vectors, mean = _centred(stored["raw"][: len(stems)])
+                shares = dict(json.loads(path.with_suffix(".json").read_text("utf-8")))
+                return cls(stems, vectors, mean, shares)
         except Exception as error:  # zip, header and key errors of several kinds
             reason = type(error).__name__
             raise IndexDamaged(
@@ -100,8 +95,6 @@ class InducedLexicon:
             np.savez(
                 file,
                 stems=_joined(self.stems),
-                vectors=self.vectors.astype(np.float16),
-                mean=self.mean,
                 words=_joined(self.words),
                 raw=self.raw if self.raw is not None else np.empty((0, 0), dtype=np.float16),
             )
@@ -208,6 +201,15 @@ def _embedded(
     if len(new):
         tell(len(new), len(new))
     return raw
+
+
+def _centred(raw: NDArray[np.float16]) -> tuple[Vectors, Vector]:
+    """The vectors of words without what they have in common, of length 1; and that."""
+    found = raw.astype(np.float32)
+    mean = (_MEAN * found.sum(axis=0) / max(1, len(found))).astype(np.float32)
+    found -= mean
+    found /= _lengths(found)
+    return found, mean
 
 
 def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
