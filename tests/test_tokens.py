@@ -185,3 +185,8 @@ def test_thousands_are_written_with_commas_or_without(number):
 def test_tokens_do_not_cross_a_line(front, back):
     assume(not front.endswith("\r"))
     assert tokens(f"{front}\n{back}") == tokens(front) + tokens(back)
+
+
+def test_plain_ascii_folds_as_the_long_way_does():
+    plain = "".join(map(chr, range(128)))
+    assert folded(plain) == folded(f"{plain}é")[:-1] == plain.lower()

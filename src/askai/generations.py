@@ -12,6 +12,9 @@ A generation is complete and fsynced before CURRENT names it, by one atomic rena
 happens to the writer CURRENT names a whole generation. A reader holds a shared lock on the
 manifest of the generation that it opened, and only a generation that can be locked exclusively is
 deleted. Without fcntl (Windows) an open file itself cannot be deleted, which comes to the same.
+
+A file that two generations have in common may be one file with two names (hard links), so nothing
+ever writes to a file of a generation again.
 """
 
 import errno

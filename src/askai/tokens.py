@@ -133,13 +133,15 @@ LATIN_LETTER = rf"[^\W{_HAN}]"
 
 def is_han(token: str) -> bool:
     """Whether a token is of a script that is cut into bigrams."""
-    return bool(re.match(f"[{_HAN}]", token))
+    return bool(_HAN_RUN.match(token))
 
 
 @lru_cache(maxsize=4096)
 def folded(text: str) -> str:
     """Compatibility forms, case and accents folded, traditional Chinese as simplified; the marks
     of notes are blanks."""
+    if text.isascii():  # as most words are: there is but the case
+        return text.lower()
     # Marks of notes go first: NFKC would make Guideline³ the word guideline3.
     text = unicodedata.normalize("NFKC", _SUPERSCRIPTS.sub(" ", text)).casefold()
     decomposed = unicodedata.normalize("NFD", text)

@@ -18,6 +18,7 @@ from askai.errors import UsageError
 
 _HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 _RUNS = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
+_IS_HAN = re.compile(f"[{_HAN}]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
 
@@ -30,7 +31,7 @@ def features(text: str) -> Iterator[str]:
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     folded = unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed))
     for run in _RUNS.findall(folded):
-        if re.match(f"[{_HAN}]", run):
+        if _IS_HAN.match(run):
             yield from run
             yield from (run[i : i + 2] for i in range(len(run) - 1))
         else:
