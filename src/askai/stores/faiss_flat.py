@@ -62,6 +62,7 @@ class FaissFlatStore:
         self._row = rows_by_id(path, ids)
         self._indexes = indexes
         self._mapped = mapped
+        self._counting: Rows | None = None
 
     @classmethod
     def create(cls, path: Path, *, dim: int) -> Self:
@@ -172,6 +173,15 @@ class FaissFlatStore:
             self._indexes, self._mapped = [copy], False
 
     @property
+    def _live(self) -> Rows | None:
+        """The rows that count; None: all do. A question does not look for them anew."""
+        if len(self._row) == self._size:
+            return None
+        if self._counting is None:
+            self._counting = np.array(sorted(self._row.values()), dtype=np.int64)
+        return self._counting
+
+    @property
     def _dim(self) -> int:
         return int(self._indexes[0].d)
 
@@ -204,10 +214,10 @@ class FaissFlatStore:
         self, vector: Vector, k: int, *, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:
         query = checked_query(vector, dim=self._dim)
-        rows = None
-        if among is not None or len(self._row) < self._size:
-            chosen = self._row.keys() if among is None else set(among)
-            rows = np.array(sorted(self._row[i] for i in chosen if i in self._row), dtype=np.int64)
+        rows = self._live
+        if among is not None:
+            chosen = {self._row[id_] for id_ in among if id_ in self._row}
+            rows = np.array(sorted(chosen), dtype=np.int64)
         size = self._size if rows is None else len(rows)
         if min(k, size) <= 0:
             return []
