@@ -542,6 +542,13 @@ def test_time_grows_with_the_page_and_not_with_its_square(body):
     assert time.process_time() - begun < 10
 
 
+@pytest.mark.parametrize("name", ['td"', "o:p", "b'", "x[1]", "é", "p=", "a.b", "--"])
+def test_an_element_of_a_name_that_no_path_can_have_is_read(name):
+    said = "Hefei makes chips, and it has done so for many years, as everybody knows. " * 5
+    text = READER.read(page(f"<nav>Home</nav><{name}><p>{said}</p><p>{said}</p></{name}>")).text
+    assert text.count("Hefei makes chips") == 10
+
+
 @given(st.binary(max_size=300))
 @settings(max_examples=150, deadline=None)
 def test_any_bytes(data):

@@ -46,6 +46,7 @@ _MOST_KEPT = 5_000
 _DEEPEST = 250
 _MOST_RUNS = 2_000
 _NUMBER = "data-askai-number"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 @dataclass(slots=True)
@@ -186,6 +187,9 @@ def _kept(body: Element, sizes: dict[Element, _Size], visibility: Visibility) ->
     for element in elements:
         del element.attrib[_NUMBER]
     copy.tail = None
+    # jusText names elements by paths, in which `<o:p>`, or `<td"` of a damaged page, has no place.
+    for element in [one for one in copy.iter(etree.Element) if not _NAME.fullmatch(one.tag)]:
+        element.tag = "span"
     for element in [one for one in copy.iterdescendants(etree.Element) if visibility.hides(one)]:
         _empty(element)
     root = etree.Element("html")
