@@ -181,19 +181,7 @@ def _kept(body: Element, sizes: dict[Element, _Size], visibility: Visibility) ->
     if len(sizes) > _MOST_ELEMENTS or _is_deep(body):
         return {}
     elements = list(sizes)
-    for number, element in enumerate(elements):
-        element.set(_NUMBER, str(number))
-    copy = deepcopy(body)
-    for element in elements:
-        del element.attrib[_NUMBER]
-    copy.tail = None
-    # jusText names elements by paths, in which `<o:p>`, or `<td"` of a damaged page, has no place.
-    for element in [one for one in copy.iter(etree.Element) if not _NAME.fullmatch(one.tag)]:
-        element.tag = "span"
-    for element in [one for one in copy.iterdescendants(etree.Element) if visibility.hides(one)]:
-        _empty(element)
-    root = etree.Element("html")
-    root.append(copy)
+    root = _numbered_copy(body, elements, visibility)
     try:
         paragraphs = ParagraphMaker.make_paragraphs(root)
     except RecursionError:  # it descends by calls
@@ -215,6 +203,24 @@ def _kept(body: Element, sizes: dict[Element, _Size], visibility: Visibility) ->
         if places and places[0].get(_NUMBER):
             kept[elements[int(places[0].get(_NUMBER))]] += length
     return kept
+
+
+def _numbered_copy(body: Element, elements: list[Element], visibility: Visibility) -> Element:
+    """A page of what is seen of a body, for jusText, each element with its place among these."""
+    for number, element in enumerate(elements):
+        element.set(_NUMBER, str(number))
+    copy = deepcopy(body)
+    for element in elements:
+        del element.attrib[_NUMBER]
+    copy.tail = None
+    # jusText names elements by paths, in which `<o:p>`, or `<td"` of a damaged page, has no place.
+    for element in [one for one in copy.iter(etree.Element) if not _NAME.fullmatch(one.tag)]:
+        element.tag = "span"
+    for element in [one for one in copy.iterdescendants(etree.Element) if visibility.hides(one)]:
+        _empty(element)
+    root = etree.Element("html")
+    root.append(copy)
+    return root
 
 
 def _alike(paragraph: Paragraph) -> tuple[str, int]:
