@@ -1,6 +1,7 @@
 # Everything that is done with a clone of askai; `make` alone lists it. See CONTRIBUTING.md.
 #
 #     PYTHON=…     the Python to start from, 3.11 or newer [python3]
+#     BENCH=…      options of `make bench`: --quick, --bench DIR, --report, --help
 #     PIP_FLAGS=…  given to pip, for instance none at all to see what it does [-qq]
 #
 # Everything is installed in .venv, to the versions of constraints.txt; pip heeds its own
@@ -20,6 +21,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input $(PIP_FLAGS)
 INSTALLED := $(VENV)/.installed
 
+# What askai is measured beside has an environment of its own, so that neither changes the other.
+BENCH_VENV := .venv-bench
+BENCH_PIP := $(BENCH_VENV)/bin/python -m pip install --disable-pip-version-check --no-input $(PIP_FLAGS)
+BENCH_INSTALLED := $(BENCH_VENV)/.installed
+BENCH ?=
+
 # The question as it was typed: $(value) keeps make from expanding a dollar in it, and the recipe
 # takes it from the environment, so that no shell reads it either.
 override Q := $(value Q)
@@ -30,7 +37,13 @@ ifneq ($(shell exec 2>/dev/null; $(BIN)/python -c 'import pip, askai' && cat $(I
 $(INSTALLED): FORCE
 endif
 
-.PHONY: help setup ask index test lint pytest gate eval format clean FORCE
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+ifneq ($(shell exec 2>/dev/null; $(BENCH_VENV)/bin/python -c 'import pip' && cat $(BENCH_INSTALLED)),$(shell pwd -P))
+$(BENCH_INSTALLED): FORCE
+endif
+endif
+
+.PHONY: help setup ask index test lint pytest gate eval bench format clean FORCE
 
 help: ## list what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -86,7 +99,7 @@ test: lint pytest gate ## everything that has to hold before a commit
 lint: $(INSTALLED) ## ruff and mypy
 	@$(call part,ruff check,$(BIN)/ruff check --quiet)
 	@$(call part,ruff format,$(BIN)/ruff format --check --quiet)
-	@$(call part,mypy,$(BIN)/mypy --strict --no-error-summary src)
+	@$(call part,mypy,$(BIN)/mypy --strict --no-error-summary src benchmarks)
 
 pytest: $(INSTALLED) ## the tests
 	@$(call part,pytest,$(BIN)/pytest -n 2 --dist loadfile)
@@ -102,14 +115,26 @@ endif
 eval: index ## ask the gold questions and print the measures
 	@$(BIN)/askai eval --gold evals/gold.jsonl
 
+bench: $(INSTALLED) $(BENCH_INSTALLED) ## measure askai beside others (20 minutes): docs/benchmarks.md
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+$(BENCH_INSTALLED): benchmarks/requirements.txt constraints.txt | $(INSTALLED)
+	@rm -f $(BENCH_INSTALLED)
+	@test "$$($(BENCH_VENV)/bin/python -c 'import sys; print(sys.prefix)' 2>/dev/null)" = \
+		"$$(pwd -P)/$(BENCH_VENV)" || $(PYTHON) -m venv --clear $(BENCH_VENV)
+	@echo "Installing what askai is measured beside in $(BENCH_VENV): the first time this takes minutes."
+	@$(BENCH_PIP) -c constraints.txt torch
+	@$(BENCH_PIP) -r benchmarks/requirements.txt
+	@pwd -P > $(BENCH_INSTALLED)
+
 format: $(INSTALLED) ## lay out the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format --quiet
 
 clean: ## remove .venv, the index and all caches: back to a fresh clone
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find index -mindepth 1 ! -name README.md -delete
-	find src tests tools -name __pycache__ -prune -exec rm -r {} +
+	find src tests tools benchmarks -name __pycache__ -prune -exec rm -r {} +
 
 # askai as it comes: from a folder without an askai.toml, without variables, with the default model.
 # Where there are settings of one's own, in an index of its own, so that theirs stays as it is.
