@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchError as error:
         to_stderr(f"bench: {error}")
         return 1
+    except KeyboardInterrupt:
+        to_stderr("Stopped before anything was measured.")
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
         f"measured; all must have the same documents [{' and '.join(SETS)} in ../shared/bench]",
     )
     parser.add_argument("--quick", action="store_true", help="2 to 3 minutes, to see that it works")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="N",
+        help="when no further repetition begins [20; quick: 3]",
+    )
     parser.add_argument(
         "--report", action="store_true", help="write the page anew, measure nothing"
     )
@@ -95,8 +104,9 @@ def _measure(options: argparse.Namespace) -> int:
         partial.unlink(missing_ok=True)
         if not options.quick:
             _write_page(results)
-    sys.stdout.write(f"{tables(results)}\n")
-    if code:
+    if results.figures:
+        sys.stdout.write(f"{tables(results)}\n")
+    if code and results.figures:
         results.save(partial)
         to_stderr(f"Stopped. What was measured until now is kept in {partial}.")
     return code

@@ -23,8 +23,9 @@ _BLOCK = 10  # questions to one system in a row, as of somebody who works with i
 _FIRST = 3  # questions before those that count
 _EMBEDDED = 64  # passages in one measurement of embedding
 _TRIED = 12  # documents that are embedded to see how fast that is
-_INDEXED = 0.02  # the share of the time in which the plain script has to embed all documents
-_COLD = 3  # rounds of cold starts that always run, with the one that does not count
+_INDEXED = 0.013  # the share of the time in which the plain script has to embed all documents
+_COLD = 4  # rounds of cold starts that always run, with the one that does not count
+_WARM = 5  # blocks of warm questions that always run
 _TOLD = 50  # questions between two lines of progress
 
 T = TypeVar("T")
@@ -238,7 +239,7 @@ class Run:
         for kind, way in WAYS:
             servers[kind.name].ask("ask", questions=before, k=SHOWN, how=way)
         blocks = [texts[at : at + _BLOCK] for at in range(0, len(texts), _BLOCK)]
-        for n in self._rounds("warm questions", len(blocks), 0.75):
+        for n in self._rounds("warm questions", len(blocks), 0.75, least=_WARM):
             self._say(f"warm, block {n + 1} of {len(blocks)} of {_BLOCK} questions")
             for kind, way in turned(WAYS, n):
                 took = servers[kind.name].ask("ask", questions=blocks[n], k=SHOWN, how=way)
