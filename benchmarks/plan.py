@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from os import getloadavg
 from pathlib import Path
 from shutil import rmtree
 from time import monotonic
@@ -164,6 +165,7 @@ class Run:
         for n in self._rounds("indexing", more, 1.0, before=1, least=0, expected=once):
             self.indexing(documents, n + 1)
         self._results.about["seconds"] = round(self._clock.seconds)
+        self._results.about["load_at_end"] = getloadavg()[0]
         self._results.about["complete"] = True
         self._keep()
 

@@ -77,7 +77,7 @@ def _heading(results: Results) -> str:
     lines.append(
         f"Machine: {machine.get('processor', '?')}, {machine.get('cores', '?')} cores, "
         f"{machine.get('memory_gb', '?')} GB, {machine.get('system', '?')}, "
-        f"Python {machine.get('python', '?')}; load {_load(about)} when the run began. "
+        f"Python {machine.get('python', '?')}; {_load(about)}. "
         f"{_packages(about)}"
     )
     if about.get("notes"):
@@ -91,8 +91,12 @@ def _minutes(about: dict[str, object]) -> str:
 
 
 def _load(about: dict[str, object]) -> str:
-    load = about.get("load")
-    return f"{load:.1f}" if isinstance(load, int | float) else "?"
+    """The load average of a minute: more than the cores means that others worked here, too."""
+    began, ended = about.get("load"), about.get("load_at_end")
+    if not isinstance(began, int | float):
+        return "load unknown"
+    after = f", {ended:.1f} when it ended" if isinstance(ended, int | float) else ""
+    return f"load {began:.1f} when the run began{after}"
 
 
 def _packages(about: dict[str, object]) -> str:
