@@ -27,8 +27,8 @@ class Askai:
         self._opened: dict[str, Any] = {}
 
     def index(self, passages: Sequence[Passage]) -> Indexed:
-        from askai.assemble import open_corpus, recipe
         from askai.indexing import build
+        from askai.recipes import open_corpus, recipe
 
         write_corpus(self._corpus, passages)
         rmtree(self._index, ignore_errors=True)
@@ -71,7 +71,7 @@ class Askai:
     def embed(self, texts: list[str]) -> None:
         """As `askai index` embeds passages."""
         if "embed" not in self._opened:
-            from askai.assemble import recipe
+            from askai.recipes import recipe
 
             self._opened["embed"] = _Counting(recipe(self._settings()).embedder)
         self._opened["embed"].embed_passages(texts)
