@@ -264,3 +264,16 @@ def test_building_and_answering_import_neither_scipy_nor_torch(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout == "p5\nset()\n"
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdefg"), max_size=9), max_size=12), st.integers(1, 9))
+def test_passages_counted_a_few_at_a_time_weigh_the_same(tmp_path_factory, passages, tokens):
+    given_ = [(f"p{n}", words) for n, words in enumerate(passages)]
+    bm25 = load("lexical", LEXICALS, "bm25")
+    folder = tmp_path_factory.mktemp("bm25")
+    bm25.build(folder / "whole", given_).close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("askai.lexical.bm25._TOKENS", tokens)
+        bm25.build(folder / "parts", given_).close()
+    for file in (folder / "whole").iterdir():
+        assert file.read_bytes() == (folder / "parts" / file.name).read_bytes()

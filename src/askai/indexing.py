@@ -325,6 +325,8 @@ def write_parts(
         keys = catalog.text_keys()
         lexical = partial(_write_lexical, folder / LEXICAL, recipe, catalog, keys, known)
         pending = beside.submit(lexical) if known.lexical else None
+        if pending is None:  # before the model needs memory, too
+            lexical()
         embedding = _Embedding(recipe, progress, len(keys) + unit_count(keys))
         kept = kept_passages(known.passages.keys, keys)
         embedding.run(
@@ -342,7 +344,8 @@ def write_parts(
             known=known.words,
             tell=lambda done, total: progress("words", done, total),
         )
-        pending.result() if pending else lexical()
+        if pending is not None:
+            pending.result()
         return Parts(
             chunks=len(keys),
             texts=embedding.total,

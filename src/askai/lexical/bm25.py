@@ -14,8 +14,8 @@ that an update cuts into words only what is new: passage r is the terms numbered
 import json
 import math
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
-from io import BytesIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,11 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askai.errors import IndexDamaged
-from askai.files import write_durably
+from askai.files import write_durably, writing_durably
 from askai.lexical import Term
 
 K1 = 1.2
 B = 0.75
+
+_TOKENS = 1 << 21  # counted at a time
 
 ARRAYS = {"scores": np.float32, "passages": np.int32, "offsets": np.int64}
 GIVEN = {"tokens": np.int32, "ends": np.int64}
@@ -68,7 +70,9 @@ class BM25Index:
         if len(set(ids)) != len(ids):
             raise ValueError("A passage id is given twice.")
         numbers = np.concatenate([given, np.frombuffer(new, np.int32)])
+        del new
         terms, numbers = _used(list(column), numbers)
+        del column
         ends = np.cumsum(np.concatenate([[0], lengths, np.frombuffer(counts, np.int64)]))
         given_now: dict[str, NDArray[Any]] = {"tokens": numbers, "ends": ends}
         kinds = ARRAYS | GIVEN
@@ -76,9 +80,10 @@ class BM25Index:
         arrays = {name: made[name].astype(kind, copy=False) for name, kind in kinds.items()}
         path.mkdir(parents=True, exist_ok=True)
         for name, values in arrays.items():
-            content = BytesIO()
-            np.save(content, values, allow_pickle=False)
-            write_durably(path / f"{name}.npy", content.getbuffer())
+            with writing_durably(path / f"{name}.npy") as file:
+                header = np.lib.format.header_data_from_array_1_0(values)
+                np.lib.format.write_array_header_1_0(file, header)
+                file.write(values.data)
         listing = {"k1": K1, "b": B, "ids": ids, "terms": terms}
         write_durably(path / "terms.json", json.dumps(listing))
         return cls(ids=ids, terms=terms, arrays=arrays)
@@ -215,20 +220,59 @@ def _weigh(
     if not terms:  # and so no average length either
         return {"scores": np.empty(0), "passages": np.empty(0), "offsets": np.zeros(1)}
     lengths = np.diff(ends)
-    passages = len(lengths)
-    # Sorted, the tokens of a term stand together, and among them those of a passage.
-    keys = np.sort(numbers * np.int64(passages) + np.repeat(np.arange(passages), lengths))
-    first = np.flatnonzero(np.diff(keys, prepend=-1))
-    counts = np.diff(first, append=len(keys)).astype(np.float32)
-    columns, rows = np.divmod(keys[first], passages)
-    found = np.bincount(columns, minlength=terms)  # in how many passages
-    idf = np.log1p((passages - found + 0.5) / (found + 0.5)).astype(np.float32)
-    least = (K1 * (1 - B + B * lengths / lengths.mean())).astype(np.float32)[rows]
-    return {
-        "scores": np.repeat(idf, found) * (counts / (counts + least)),
-        "passages": rows,
-        "offsets": np.concatenate([[0], np.cumsum(found)]),
-    }
+    blocks = [*_counted(numbers, ends)]
+    found = np.zeros(terms, dtype=np.int64)  # in how many passages
+    for block in blocks:
+        found[block.columns[block.first]] += block.sizes
+    offsets = np.concatenate([[0], np.cumsum(found)])
+    rows = np.empty(offsets[-1], dtype=np.int32)
+    counts = np.empty(offsets[-1], dtype=np.float32)
+    place = offsets[:-1].copy()  # of the next posting of each term
+    for block in blocks:
+        of = block.columns[block.first]
+        at = np.arange(len(block.rows)) + np.repeat(place[of] - block.first, block.sizes)
+        rows[at], counts[at] = block.rows, block.counts
+        place[of] += block.sizes
+    del blocks
+    idf = np.log1p((len(lengths) - found + 0.5) / (found + 0.5)).astype(np.float32)
+    counts /= counts + (K1 * (1 - B + B * lengths / lengths.mean())).astype(np.float32)[rows]
+    counts *= np.repeat(idf, found)
+    return {"scores": counts, "passages": rows, "offsets": offsets}
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The postings of some passages, by term and then by passage."""
+
+    columns: NDArray[np.int32]  # the number of the term of each
+    rows: NDArray[np.int32]
+    counts: NDArray[np.float32]
+    first: NDArray[np.int64]  # where those of each term begin
+    sizes: NDArray[np.int64]  # and how many they are
+
+
+def _counted(numbers: NDArray[np.int32], ends: NDArray[np.int64]) -> Iterator[_Block]:
+    """How often each term is in each passage, so many passages at a time that what is made in
+    between does not grow with the corpus."""
+    start = 0
+    while start < len(ends) - 1:
+        stop = int(np.searchsorted(ends, ends[start] + _TOKENS, "right")) - 1
+        stop = max(stop, start + 1)
+        some = ends[start : stop + 1]
+        here = np.repeat(np.arange(stop - start), np.diff(some))
+        # Sorted, the tokens of a term stand together, and among them those of a passage.
+        keys = np.sort(numbers[some[0] : some[-1]] * np.int64(stop - start) + here)
+        distinct = np.flatnonzero(np.diff(keys, prepend=-1))
+        columns, rows = np.divmod(keys[distinct], stop - start)
+        first = np.flatnonzero(np.diff(columns, prepend=-1))
+        yield _Block(
+            columns=columns.astype(np.int32),
+            rows=(rows + start).astype(np.int32),
+            counts=np.diff(distinct, append=len(keys)).astype(np.float32),
+            first=first,
+            sizes=np.diff(first, append=len(columns)),
+        )
+        start = stop
 
 
 def _check(ids: Any, terms: Any, arrays: dict[str, NDArray[Any]]) -> None:
