@@ -10,9 +10,14 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
+from askai.corpus import Corpus
+from askai.indexing import build
+from askai.recipes import recipe
+from askai.settings import Settings
 from conftest import ANSWER, QUESTION, SCRIPT, check_failure
 
 
@@ -645,3 +650,18 @@ def test_the_folder_is_followed_until_ctrl_c(indexed):
         out, err = process.communicate(timeout=30)
     assert (process.returncode, "Traceback" in err + out) == (130, False)
     indexed.answers()
+
+
+def test_counting_the_words_of_many_passages_is_told(desk):
+    desk.write("many.txt", "\n\n".join(f"Town {n} has {n} gardens and a lake." for n in range(9)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("askai.indexing._MANY_CUT", 1)
+        told = []
+        corpus = Corpus.open(desk.corpus, max_bytes=10**6)
+        how = recipe(replace(Settings(), model="hashing"))
+        build(corpus, desk.index, how, progress=lambda *step: told.append(step))
+    counting = [(done, of) for stage, done, of in told if stage == "counting"]
+    assert counting == [(n, counting[-1][1]) for n in range(len(counting))]
+    assert list(dict.fromkeys(stage for stage, _, _ in told)) == [
+        "reading", "counting", "embedding", "words"
+    ]  # fmt: skip

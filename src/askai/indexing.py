@@ -52,6 +52,7 @@ from askai.units import chunk_of, unit_texts
 
 _JOURNAL = ".embedded"  # beside the generations: what an interrupted build has embedded
 _BATCH = 128  # passages embedded at a time
+_MANY_CUT = 1000  # passages that take a while to cut into words
 _MANY = 100  # texts embedded that tell the pace
 
 # What is said of a setting that is another one than the index was made with.
@@ -64,9 +65,10 @@ _REBUILDS = {
     "descriptions": "sources.toml has changed: all files are read again",
 }
 # Told (stage, done, of how many) as the work goes on; stages are "reading",
-# "embedding" and "words".
+# "counting" the words of many passages, "embedding" and "words".
 Progress = Callable[[str, int, int], None]
 Text = tuple[str, str, str | None]  # (id, text, language)
+Words = tuple[str, list[str]]  # an id and the words of its text
 Batch = tuple[Sequence[str], Vectors]
 
 
@@ -323,7 +325,8 @@ def write_parts(
     # While an update copies vectors, which is the disk's work, another thread weighs the words.
     with Catalog.open(folder / CATALOG) as catalog, ThreadPoolExecutor(1) as beside:
         keys = catalog.text_keys()
-        lexical = partial(_write_lexical, folder / LEXICAL, recipe, catalog, keys, known)
+        cut = partial(_cut, catalog, progress)
+        lexical = partial(_write_lexical, folder / LEXICAL, recipe, cut, keys, known)
         pending = beside.submit(lexical) if known.lexical else None
         if pending is None:  # before the model needs memory, too
             lexical()
@@ -355,12 +358,24 @@ def write_parts(
 
 
 def _write_lexical(
-    path: Path, recipe: Recipe, catalog: Catalog, keys: Sequence[TextKeys], known: Earlier
+    path: Path,
+    recipe: Recipe,
+    cut: Callable[[Sequence[str]], Iterator[Words]],
+    keys: Sequence[TextKeys],
+    known: Earlier,
 ) -> None:
     kept = {id_: known.cut[key] for id_, key, _ in keys if key in known.cut}
-    new = _passages(catalog, [id_ for id_, _, _ in keys if id_ not in kept])
-    cut = ((id_, tokens.content_tokens(text)) for id_, text, _ in new)
-    recipe.lexical_class.build(path, cut, earlier=known.lexical, kept=kept).close()
+    new = cut([id_ for id_, _, _ in keys if id_ not in kept])
+    recipe.lexical_class.build(path, new, earlier=known.lexical, kept=kept).close()
+
+
+def _cut(catalog: Catalog, progress: Progress, ids: Sequence[str]) -> Iterator[Words]:
+    """The words of passages; of many it is told how far it is."""
+    tell = progress if len(ids) >= _MANY_CUT else lambda *_: None
+    for done, (id_, text, _) in enumerate(_passages(catalog, ids)):
+        tell("counting", done, len(ids))
+        yield id_, tokens.content_tokens(text)
+    tell("counting", len(ids), len(ids))
 
 
 def _passages(catalog: Catalog, ids: Sequence[str]) -> Iterator[Text]:
