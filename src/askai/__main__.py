@@ -5,8 +5,8 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    # NumPy's matrix products of a question are too small to share: a second thread saves nothing,
-    # and where another program has its core both wait for each other (2 s for what takes 0.05).
+    # NumPy's matrix products of a question are too small to share: a second thread saves little,
+    # and where another program has its core both wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from askai.cli import main as run  # noqa: PLC0415
