@@ -1,6 +1,7 @@
 """The contract of `askai.rerankers.Reranker`, over every implementation; and the packaged model."""
 
 import math
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -175,6 +176,17 @@ def test_the_rewritten_graph_gives_the_same_logits(tmp_path, monkeypatch, name, 
     assert packaged().score(ASKED, texts) == expected
     kept = sorted(path.suffix for path in (tmp_path / "onnx").iterdir())
     assert kept == [".json", ".onnx"]
+
+
+@pytest.mark.model
+def test_onnx_runtime_reports_to_nobody(tmp_path):
+    script = (
+        f"from askai.rerankers.packaged_minilm import reranker; reranker().score({ASKED!r}, ['a'])"
+    )
+    places = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", script], check=True, env=os.environ | places)
+    # Where its telemetry keeps the identifier of the machine, and what it has not sent yet.
+    assert not list(tmp_path.rglob("*onnxruntime*"))
 
 
 @pytest.mark.model

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from askai import onnx
 from askai.errors import ModelError
 from askai.files import cache_dir, sha256_of, stamped_sha256, write_durably
 from askai.tokens import encodable
@@ -96,8 +97,7 @@ class OnnxCrossEncoder:
 
 def _session(model: Path) -> Any:
     """An inference session, from the rewritten graph where there is one."""
-    import onnxruntime  # noqa: PLC0415
-
+    onnxruntime = onnx.runtime()
     levels = onnxruntime.GraphOptimizationLevel
     key = sha256(f"{onnxruntime.__version__} {stamped_sha256(model)}".encode()).hexdigest()[:16]
     rewritten = cache_dir() / "onnx" / f"{model.parent.name}-{key}.onnx"
