@@ -20,7 +20,7 @@ LAYERS = (
     ("aliases", "answerability", "asked", "beir", "catalog", "catalog_writer", "centring",
      "changes", "chunking", "earlier", "alias_mining", "cite", "conflicts", "corpus", "evidence",
      "gate", "generations", "gold", "induced_lexicon", "judge", "kept_vectors", "refusals",
-     "retrieve", "settings", "spans", "sub_questions", "writers"),
+     "retrieve", "scope", "settings", "spans", "sub_questions", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
     ("errors", "files", "language", "lexicon", "mapped_tables", "measures", "onnx", "records",
      "sentences", "tables", "token_count", "tokens", "units", "vocabulary"),

@@ -35,6 +35,7 @@ from askai.records import (
     Skipped,
     Source,
 )
+from askai.scope import Filters, Scope
 from askai.settings import Settings
 from askai.spans import SpanScores
 from askai.verify import CitationProof, SentenceProof, Verification, verify
@@ -127,15 +128,18 @@ ABSTAINED = Answer(
 )
 
 
-def answer_object(answer):
+SCOPE = Scope(Filters(("a.txt",), ("zh",), "2025", None), ("c",), (), documents=1, of=2, undated=0)
+
+
+def answer_object(answer, **more):
     return output.answer_object(
-        answer, manifest=MANIFEST, embedder="hashing", shown=lambda path: f"docs/{path}"
+        answer, manifest=MANIFEST, embedder="hashing", shown=lambda path: f"docs/{path}", **more
     )
 
 
-def passages_object(*hits):
+def passages_object(*hits, **more):
     return output.passages_object(
-        "Who talks?", hits, manifest=MANIFEST, embedder="hashing", shown=lambda path: path
+        "Who talks?", hits, manifest=MANIFEST, embedder="hashing", shown=lambda path: path, **more
     )
 
 
@@ -215,7 +219,9 @@ MADE = [
     ("answer", "answered-bare", answer_object(replace(ANSWERED, conflicts=(), passages=()))),
     ("answer", "abstained", answer_object(ABSTAINED)),
     ("answer", "abstained-bare", answer_object(replace(ABSTAINED, abstention=Abstention("No.")))),
+    ("answer", "of-some", answer_object(ANSWERED, scope=SCOPE)),
     ("passages", "two", passages_object(HIT, BARE_HIT)),
+    ("passages", "of-some", passages_object(HIT, scope=SCOPE)),
     ("passages", "none", passages_object()),
     ("context", "full", context_object()),
     ("context", "bare", context_object(source=BARE_SOURCE, before="", after="", label="")),
@@ -345,8 +351,8 @@ def test_a_field_that_is_missing_added_or_of_another_type_is_caught(name, value)
 
 MAY_BE_NULL = {
     "answer": {"title", "publisher", "published", "page", "label", "language", "rerank", "dense",
-               "lexical"},
-    "passages": {"label", "language", "rerank", "dense", "lexical"},
+               "lexical", "since", "until"},
+    "passages": {"label", "language", "rerank", "dense", "lexical", "since", "until"},
     "context": {"title", "label"},
     "verification": set(),
     "index": set(),
@@ -368,6 +374,7 @@ def test_only_what_may_be_unknown_may_be_null(name, value):
         nothing = changed(value, path, lambda d, key: d.update({key: None}))
         known = path[-1] in MAY_BE_NULL[name] and "scores" not in path and len(path) > 1
         top = (name == "context" and path[-1] in MAY_BE_NULL[name]) or path == ("answers",)
+        top = top or path == ("scope",)
         reranked = path[-2:] == ("scores", "rerank")
         assert (problems(name, nothing) == []) == (known or top or reranked or inner is None), path
 

@@ -4,10 +4,11 @@ What indexes is joined in `recipes`, apart, since loading all that answers takes
 that nothing has changed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from askai.aliases import Aliases
 from askai.answer import Answerer
@@ -36,6 +37,9 @@ from askai.stores import STORES
 from askai.tokens import VERSION as TOKENS_VERSION
 from askai.writers import WRITERS
 
+if TYPE_CHECKING:
+    from askai.scope import Filters
+
 
 @dataclass(frozen=True, slots=True)
 class Askai:
@@ -61,11 +65,17 @@ class OpenBench:
 
 @contextmanager
 def open_askai(
-    settings: Settings, *, notify: Notify = lambda _: None, asked: str = ""
+    settings: Settings,
+    *,
+    notify: Notify = lambda _: None,
+    asked: str = "",
+    filters: "Filters | None" = None,
+    shown: Callable[[str], str] = str,
 ) -> Iterator[Askai]:
     """Opens the current generation; raises IndexMissing, IndexDamaged or IndexMismatch.
 
-    What the question `asked` needs is loaded in the meantime.
+    What the question `asked` needs is loaded in the meantime. With `filters` only what they leave
+    is searched; raises UsageError when that is nothing, see `scope.scope_of`.
     """
     with ExitStack() as stack:
         generation = stack.enter_context(open_generation(settings.index_dir))
@@ -77,6 +87,11 @@ def open_askai(
         _check_made_with(generation.manifest, embedder, settings)
         aliases = Aliases.load(corpus.folder / ALIASES)
         retriever = _retriever(stack, generation, embedder, aliases)
+        if filters:
+            from askai.scope import scope_of  # noqa: PLC0415  few questions need it
+
+            scope = scope_of(filters, retriever.catalog, shown=shown)
+            retriever = replace(retriever, scope=scope)
         answerer = _answerer(generation, retriever, reads, settings)
         yield Askai(generation.manifest, corpus, retriever.catalog, embedder, retriever, answerer)
 

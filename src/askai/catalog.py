@@ -15,6 +15,7 @@ from zlib import crc32
 
 from askai.errors import IndexDamaged, IndexMismatch
 from askai.records import Chunk, Document, Mark, Source
+from askai.units import KEY
 
 # The columns are the fields of the records. Brackets, because SQLite takes a name in double quotes
 # that it does not know for a string.
@@ -127,6 +128,12 @@ class Catalog:
     def text_keys(self) -> list[TextKeys]:
         """For every chunk its id, the `units.vector_key` of it, and those of its units as one."""
         return self._rows("SELECT id, vector_key, unit_keys FROM chunks ORDER BY position")
+
+    def chunk_places(self) -> list[tuple[str, str, str | None, int]]:
+        """For every chunk its id, the path of its document, its language, and how many of its units
+        have vectors of their own."""
+        columns = f"id, path, language, length(unit_keys) / {KEY}"
+        return self._rows(f"SELECT {columns} FROM chunks ORDER BY position")  # noqa: S608
 
     def word_counts(self) -> dict[str, int]:
         """In how many chunks each word stands, see `vocabulary.word_counts`."""

@@ -13,9 +13,8 @@ import numpy as np
 
 from askai.catalog import TextKeys
 from askai.stores import Moves
-from askai.units import numbered
+from askai.units import KEY, numbered
 
-KEY = 32  # bytes of a key, see `units.vector_key`
 Keyed = tuple[str, bytes]  # an id and the key of its text
 
 

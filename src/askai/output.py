@@ -15,13 +15,19 @@ if TYPE_CHECKING:
     from askai.generations import Manifest
     from askai.indexing import IndexReport
     from askai.records import Answer, Citation, Hit, Skipped
+    from askai.scope import Scope
     from askai.verify import Verification
 
 ShownPath = Callable[[str], str]  # a source's path relative to the working directory
 
 
 def answer_object(
-    answer: Answer, *, manifest: Manifest, embedder: str, shown: ShownPath
+    answer: Answer,
+    *,
+    manifest: Manifest,
+    embedder: str,
+    shown: ShownPath,
+    scope: Scope | None = None,
 ) -> dict[str, Any]:
     """schemas/answer.json."""
     gave_up = answer.abstention
@@ -48,12 +54,19 @@ def answer_object(
         "confidence": answer.confidence,
         "passages": [_passage(hit, shown) for hit in answer.passages],
         "index": _index(manifest, embedder),
+        "scope": _scope(scope),
         "timings_ms": answer.timings_ms,
     }
 
 
 def passages_object(
-    query: str, hits: Sequence[Hit], *, manifest: Manifest, embedder: str, shown: ShownPath
+    query: str,
+    hits: Sequence[Hit],
+    *,
+    manifest: Manifest,
+    embedder: str,
+    shown: ShownPath,
+    scope: Scope | None = None,
 ) -> dict[str, Any]:
     """schemas/passages.json."""
     return {
@@ -61,6 +74,7 @@ def passages_object(
         "query": query,
         "passages": [_passage(hit, shown) for hit in hits],
         "index": _index(manifest, embedder),
+        "scope": _scope(scope),
     }
 
 
@@ -223,6 +237,12 @@ def _index(manifest: Manifest, embedder: str) -> dict[str, Any]:
         "fingerprint": manifest.fingerprint,
         "embedder": embedder,
     }
+
+
+def _scope(scope: Scope | None) -> dict[str, Any] | None:
+    if scope is None:
+        return None
+    return {**asdict(scope.filters), "documents": scope.documents, "of": scope.of}
 
 
 def _skipped(skip: Skipped) -> dict[str, str]:

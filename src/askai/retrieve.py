@@ -9,7 +9,7 @@ word by word, so that this leg has something to say across languages.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from askai.aliases import Aliases, Mention
 from askai.catalog import Catalog
@@ -24,6 +24,9 @@ from askai.stores import Store
 from askai.tokens import content_tokens, folded, is_han, stemmed, tokens
 from askai.units import chunk_of, says_something, unit_texts
 from askai.vocabulary import latin_words
+
+if TYPE_CHECKING:
+    from askai.scope import Scope
 
 # What a full lexical match is worth in cosine: measured on development data, see docs/retrieval.md.
 LEXICAL_WEIGHT = 0.25
@@ -76,6 +79,7 @@ class Retriever:
     unit_share: float = UNIT_SHARE
     translates: bool = True  # whether a question is also searched for in the corpus's language
     induced: InducedLexicon | None = None
+    scope: "Scope | None" = None  # what is looked at; None: everything
 
     def query(self, text: str) -> Query:
         """Prepares a question: its language, its terms, and its names as the corpus spells them."""
@@ -214,8 +218,9 @@ class Retriever:
         ones.
         """
         if among is None:
-            found = self.store.search(query.vector, k)
-            near = self.units.search(query.vector, k)
+            scope = self.scope
+            found = self.store.search(query.vector, k, among=scope.passages if scope else None)
+            near = self.units.search(query.vector, k, among=scope.units if scope else None)
             ids = list(dict.fromkeys([i for i, _ in found] + [chunk_of(i) for i, _ in near]))
             among = self.catalog.chunks(ids).values()
         chunks = list(among)
@@ -236,6 +241,8 @@ class Retriever:
         self, query: Query, k: int, *, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:
         """(id, share of what a passage with every term would score), by the view it fits best."""
+        if among is None and self.scope:
+            among = self.scope.passages
         shares: dict[str, float] = {}
         for view in query.views:
             ceiling = self.lexical.ceiling(view)

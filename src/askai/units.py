@@ -7,6 +7,7 @@ from askai.records import Chunk
 from askai.sentences import is_finished
 from askai.tokens import is_han, tokens
 
+KEY = 32  # bytes of a `vector_key`
 _SCRAP = 8  # words; fewer without closing punctuation are a caption, a button, a label
 _ADDRESS = re.compile(r"<?\w+://\S+")
 

@@ -1,7 +1,7 @@
 """Commands that ask: ask, search, show, verify."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,14 +13,22 @@ from askai.cli.options import (
     FreshOption,
     IndexOption,
     JsonOption,
+    LanguageOption,
     ModelOption,
     NoRerankOption,
+    SinceOption,
+    SourceOption,
     TimingsOption,
+    UntilOption,
+    filters_of,
     settings_of,
     shown_by,
 )
 from askai.errors import UsageError
 from askai.settings import Settings
+
+if TYPE_CHECKING:
+    from askai.scope import Scope
 
 
 @app.command()
@@ -38,6 +46,10 @@ def ask(
         str | None, typer.Option("--writer", help="What words the answer [extractive].")
     ] = None,
     no_rerank: NoRerankOption = False,
+    source: SourceOption = None,
+    language: LanguageOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     fresh: FreshOption = False,
     timings: TimingsOption = False,
     as_json: JsonOption = False,
@@ -66,7 +78,9 @@ def ask(
     from askai.assemble import open_askai  # noqa: PLC0415
 
     watch.lap("load")
-    with open_askai(settings, notify=notify, asked=question) as askai:
+    filters = filters_of(source, language, since, until)
+    shown = shown_by(settings)
+    with open_askai(settings, notify=notify, asked=question, filters=filters, shown=shown) as askai:
         warn_if_changed(settings)
         watch.lap("open")
         found = askai.answerer.ask(question, k=settings.passages)
@@ -77,11 +91,13 @@ def ask(
                     found,
                     manifest=askai.manifest,
                     embedder=askai.embedder.name,
-                    shown=shown_by(settings),
+                    shown=shown,
+                    scope=askai.retriever.scope,
                 )
             )
         else:
-            show_text(render.answer(found, shown=shown_by(settings)))
+            show_text(render.answer(found, shown=shown))
+            _show_scope(askai.retriever.scope)
         watch.lap("print")
     if timings:
         watch.tell()
@@ -103,6 +119,10 @@ def search(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show the rank and score that each leg gave.")
     ] = False,
+    source: SourceOption = None,
+    language: LanguageOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     fresh: FreshOption = False,
     timings: TimingsOption = False,
     as_json: JsonOption = False,
@@ -118,7 +138,9 @@ def search(
     from askai.assemble import open_askai  # noqa: PLC0415
 
     watch.lap("load")
-    with open_askai(settings, notify=notify) as askai:
+    filters = filters_of(source, language, since, until)
+    shown = shown_by(settings)
+    with open_askai(settings, notify=notify, filters=filters, shown=shown) as askai:
         warn_if_changed(settings)
         watch.lap("open")
         prepared = askai.retriever.query(text)
@@ -132,14 +154,23 @@ def search(
                     hits,
                     manifest=askai.manifest,
                     embedder=askai.embedder.name,
-                    shown=shown_by(settings),
+                    shown=shown,
+                    scope=askai.retriever.scope,
                 )
             )
         else:
-            show_text(render.passages(hits, shown=shown_by(settings), explain=explain))
+            show_text(render.passages(hits, shown=shown, explain=explain))
+            _show_scope(askai.retriever.scope)
         watch.lap("print")
     if timings:
         watch.tell()
+
+
+def _show_scope(scope: "Scope | None") -> None:
+    """Below what was found, so that whoever keeps it knows what it was not looked for in."""
+    if scope is not None:
+        undated = f" ({scope.undated} have no date)" if scope.undated else ""
+        show_text(f"\nAsked of {scope.documents} of {scope.of} documents{undated}.")
 
 
 def _prepare(settings: Settings, *, fresh: bool) -> None:

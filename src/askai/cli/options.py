@@ -3,11 +3,14 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from askai.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from askai.scope import Filters
 
 CorpusOption = Annotated[
     str | None, typer.Option("--corpus", metavar="DIR", help="Folder of documents [corpus/].")
@@ -29,6 +32,32 @@ NoRerankOption = Annotated[
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Bring the index up to date first.")]
 TimingsOption = Annotated[bool, typer.Option("--timings", help="Say where the time went.")]
+SourceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        metavar="PATH",
+        help='Only documents of this path, folder or pattern ("*.pdf"); several times for several.',
+    ),
+]
+LanguageOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--language",
+        metavar="CODE",
+        help="Only passages in this language (en, zh, fr …); several times for several.",
+    ),
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="DATE", help="Only documents from YYYY, YYYY-MM or YYYY-MM-DD on."
+    ),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option("--until", metavar="DATE", help="Only documents up to this date, it included."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -36,6 +65,14 @@ def settings_of(context: typer.Context, **options: Any) -> Settings:
     """Settings by the options of the command, or else by those before it."""
     merged = {**context.obj, **{k: v for k, v in options.items() if v is not None}}
     return load_settings(folder=Path.cwd(), environment=os.environ, options=merged)
+
+
+def filters_of(
+    source: list[str] | None, language: list[str] | None, since: str | None, until: str | None
+) -> "Filters":
+    from askai.scope import Filters  # noqa: PLC0415
+
+    return Filters(tuple(source or ()), tuple(language or ()), since or None, until or None)
 
 
 def shown_by(settings: Settings) -> Callable[[str], str]:

@@ -1,0 +1,180 @@
+"""Which documents a question is put to: by path, language and date."""
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from unicodedata import normalize
+
+from askai.catalog import Catalog
+from askai.errors import UsageError
+from askai.records import Source
+from askai.units import numbered
+
+_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?:T.*)?", re.ASCII)
+_EXAMPLES = 5  # paths that tell what there is
+
+Days = tuple[str, str]  # the first and the last of a span, as ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the asker wrote; an empty one leaves everything."""
+
+    sources: tuple[str, ...] = ()  # paths, folders, or patterns with * and ?
+    languages: tuple[str, ...] = ()  # of passages, ISO 639-1
+    since: str | None = None  # YYYY, YYYY-MM or YYYY-MM-DD
+    until: str | None = None  # the same; all of that year, month or day is in
+
+    def __bool__(self) -> bool:
+        return bool(self.sources or self.languages or self.since or self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What filters leave of an index."""
+
+    filters: Filters
+    passages: tuple[str, ...]  # their ids
+    units: tuple[str, ...]  # the ids of the units that have vectors of their own
+    documents: int  # that these passages are of
+    of: int  # documents in all
+    undated: int  # left out, as they have no date
+
+
+def scope_of(filters: Filters, catalog: Catalog, *, shown: Callable[[str], str] = str) -> Scope:
+    """The passages in one of the languages, of documents with one of the paths and in the span.
+
+    A path is compared as the corpus has it and as it is `shown`, upper and lower case alike; a
+    pattern without a slash with the name of the file, too. A document that is known by its year is
+    in every span that touches that year; one without a date is in none. Raises UsageError, which
+    names what there is, when a filter leaves nothing.
+    """
+    sources = catalog.sources()
+    chosen = _by_path(sources, filters.sources, shown)
+    span = _span(filters)
+    dated = _by_date(chosen, span) if span else chosen
+    languages = _known(filters.languages, sorted(filter(None, catalog.languages())))
+    paths = {source.path for source in dated}
+    rows = [
+        (id_, path, units)
+        for id_, path, language, units in catalog.chunk_places()
+        if path in paths and (not languages or language in languages)
+    ]
+    if not rows:
+        raise UsageError(
+            f"No passage in the language {' or '.join(languages)} is in the documents that the "
+            f"other filters leave ({_examples(dated)})."
+            if languages
+            else f"The documents that the filters leave have no text ({_examples(dated)})."
+        )
+    return Scope(
+        filters=filters,
+        passages=tuple(id_ for id_, _, _ in rows),
+        units=tuple(numbered(id_, n) for id_, _, units in rows for n in range(units)),
+        documents=len({path for _, path, _ in rows}),
+        of=len(sources),
+        undated=sum(_days(source.published or "") is None for source in chosen) if span else 0,
+    )
+
+
+def _by_path(
+    sources: Sequence[Source], patterns: Sequence[str], shown: Callable[[str], str]
+) -> list[Source]:
+    """The sources that one of the patterns means; each pattern has to mean some."""
+    if not patterns:
+        return list(sources)
+    found: dict[str, Source] = {}
+    for pattern in patterns:
+        meant = [s for s in sources if _means(pattern, (s.path, shown(s.path)))]
+        if not meant:
+            raise UsageError(
+                f"No document is called {pattern!r}; there are {_examples(sources)}. "
+                'Give a path, a folder, or a pattern in quotes: --source "reports/*.pdf".'
+            )
+        found |= {source.path: source for source in meant}
+    return list(found.values())
+
+
+def _means(pattern: str, paths: Sequence[str]) -> bool:
+    wanted = _alike(pattern).removeprefix("./")
+    for path in map(_alike, paths):
+        if path == wanted or fnmatchcase(path, wanted):
+            return True
+        if path.startswith(f"{wanted.rstrip('/')}/"):  # a folder
+            return True
+        if "/" not in wanted and fnmatchcase(path.rpartition("/")[2], wanted):
+            return True
+    return False
+
+
+def _alike(path: str) -> str:
+    """Some systems keep an accent apart from its letter."""
+    return normalize("NFC", path).casefold().replace("\\", "/")
+
+
+def _span(filters: Filters) -> Days | None:
+    """The days from `since` to `until`; None where neither is given."""
+    if not (filters.since or filters.until):
+        return None
+    first, _ = _asked_days("--since", filters.since) if filters.since else ("0000", "")
+    _, last = _asked_days("--until", filters.until) if filters.until else ("", "9999-99")
+    if first > last:
+        raise UsageError(
+            f"Nothing is from {filters.since} on and until {filters.until}: exchange them."
+        )
+    return first, last
+
+
+def _asked_days(option: str, date: str) -> Days:
+    days = _days(date.strip())
+    if days is None:
+        raise UsageError(f"{option} {date!r} is no date; expected YYYY, YYYY-MM or YYYY-MM-DD.")
+    return days
+
+
+def _by_date(sources: Sequence[Source], span: Days) -> list[Source]:
+    first, last = span
+    dates = {source.path: _days(source.published or "") for source in sources}
+    found = [s for s in sources if (d := dates[s.path]) and d[0] <= last and first <= d[1]]
+    if found:
+        return found
+    known = sorted(days for days in dates.values() if days)
+    there = f"their dates go from {known[0][0]} to {known[-1][1]}" if known else "none has a date"
+    raise UsageError(
+        f"No document is of that time: of {len(sources)}, {there}. The dates of documents can be "
+        "given in sources.toml."
+    )
+
+
+def _days(date: str) -> Days | None:
+    """The days that a date of ISO 8601 leaves open, the first and the last; None: it is none."""
+    match = _DATE.fullmatch(date)
+    if match is None:
+        return None
+    year, month, day = match.groups()
+    try:
+        last = monthrange(int(year), int(month or 12))[1]
+    except ValueError:  # there is no such month
+        return None
+    if day and not 1 <= int(day) <= last:
+        return None
+    return f"{year}-{month or '01'}-{day or '01'}", f"{year}-{month or '12'}-{day or last}"
+
+
+def _known(languages: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
+    """The languages as ISO 639-1; each has to be that of some passages."""
+    wanted = tuple(dict.fromkeys(language.strip().lower() for language in languages))
+    for language in wanted:
+        if language not in there:
+            raise UsageError(
+                f"No passage is in the language {language!r}; there are {', '.join(there)}."
+            )
+    return wanted
+
+
+def _examples(sources: Sequence[Source]) -> str:
+    more = len(sources) - _EXAMPLES
+    named = ", ".join(source.path for source in sources[:_EXAMPLES])
+    return f"{named} and {more} more" if more > 0 else named

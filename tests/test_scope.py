@@ -1,0 +1,154 @@
+"""Questions put to some of the documents."""
+
+import json
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from askai.catalog import Catalog
+from askai.catalog_writer import CatalogWriter
+from askai.errors import UsageError
+from askai.records import Document, Source
+from askai.scope import Filters, scope_of
+from conftest import QUESTION
+from small import passage, retriever
+
+DOCUMENTS = {
+    "a.txt": ("2025-01-08", "en"),
+    "reports/2024/b.pdf": ("2024", "zh"),
+    "reports/2025/C[1].pdf": ("2025-03", "fr"),
+    "reports/d.txt": (None, "en"),
+    "Re\u0301sume\u0301.md": ("no date", "es"),
+}
+HASH = "0" * 64
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scope") / "catalog.sqlite"
+    with CatalogWriter(path) as writer:
+        for n, (name, (published, language)) in enumerate(DOCUMENTS.items()):
+            chunk = passage(f"p{n}", "One is here. Two is there.", path=name, language=language)
+            chunk = replace(chunk, units=((0, 12), (13, 26)))
+            source = Source(name, HASH, 26, "text", "1", published=published)
+            writer.add_document(Document(source, chunk.text, ()), [chunk], 0)
+    with Catalog.open(path) as opened:
+        yield opened
+
+
+def shown(path):
+    return f"corpus/{path}"
+
+
+def left(catalog, **filters):
+    found = scope_of(Filters(**filters), catalog, shown=shown)
+    assert found.of == len(DOCUMENTS)
+    assert found.documents == len(found.passages)
+    assert found.units == tuple(f"{p}:{n}" for p, n in product(found.passages, range(2)))
+    return [list(DOCUMENTS)[int(id_[1:])] for id_ in found.passages]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        ("a.txt", ["a.txt"]),
+        ("./A.TXT", ["a.txt"]),
+        ("corpus/a.txt", ["a.txt"]),
+        ("*.txt", ["a.txt", "reports/d.txt"]),
+        ("corpus/*.txt", ["a.txt", "reports/d.txt"]),
+        ("b.pdf", ["reports/2024/b.pdf"]),
+        ("reports/2025/c[1].pdf", ["reports/2025/C[1].pdf"]),
+        ("reports/2024", ["reports/2024/b.pdf"]),
+        ("corpus/reports/2024/", ["reports/2024/b.pdf"]),
+        ("reports\\2024\\b.pdf", ["reports/2024/b.pdf"]),
+        ("résumé.md", ["Re\u0301sume\u0301.md"]),
+        ("corpus", list(DOCUMENTS)),
+    ],
+)
+def test_a_path_a_folder_or_a_pattern(catalog, pattern, meant):
+    assert left(catalog, sources=(pattern,)) == meant
+
+
+def test_several_patterns_add_up(catalog):
+    assert left(catalog, sources=("d.txt", "a.txt", "*.txt")) == ["a.txt", "reports/d.txt"]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "meant"),
+    [
+        ("2025", None, ["a.txt", "reports/2025/C[1].pdf"]),
+        ("2025-01-08", None, ["a.txt", "reports/2025/C[1].pdf"]),
+        ("2025-01-09", None, ["reports/2025/C[1].pdf"]),
+        ("2025-03-31", "2025-04", ["reports/2025/C[1].pdf"]),
+        (None, "2024-06", ["reports/2024/b.pdf"]),  # known by its year: it may be of June
+        ("2024-02-29", "2025-01", ["a.txt", "reports/2024/b.pdf"]),
+    ],
+)
+def test_a_span_of_time(catalog, since, until, meant):
+    assert left(catalog, since=since, until=until) == meant
+    assert scope_of(Filters(since=since, until=until), catalog).undated == 2
+
+
+def test_languages_and_all_filters_together(catalog):
+    assert left(catalog, languages=("FR", "zh")) == ["reports/2024/b.pdf", "reports/2025/C[1].pdf"]
+    assert left(catalog, languages=("fr", "zh"), sources=("*.pdf",), since="2025") == [
+        "reports/2025/C[1].pdf"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("filters", "says"),
+    [
+        ({"sources": ("a.txt", "zzz")}, "No document is called 'zzz'; there are a.txt, "),
+        ({"languages": ("en", "de")}, "language 'de'; there are en, es, fr, zh."),
+        ({"since": "last year"}, "--since 'last year' is no date; expected YYYY, YYYY-MM or"),
+        ({"until": "2025-13"}, "--until '2025-13' is no date"),
+        ({"until": "2025-02-29"}, "--until '2025-02-29' is no date"),
+        ({"since": "２０２５"}, "is no date"),
+        ({"since": "2025", "until": "2024"}, "Nothing is from 2025 on and until 2024"),
+        ({"since": "2026"}, "of 5, their dates go from 2024-01-01 to 2025-03-31."),
+        ({"since": "2024", "sources": ("d.txt",)}, "of 1, none has a date."),
+        ({"languages": ("zh",), "sources": ("a.txt",)}, "No passage in the language zh is in"),
+    ],
+)
+def test_what_leaves_nothing_is_told_with_what_there_is(catalog, filters, says):
+    with pytest.raises(UsageError) as raised:
+        scope_of(Filters(**filters), catalog)
+    assert says in str(raised.value)
+
+
+def test_the_ranking_is_that_of_everything_without_the_others(tmp_path):
+    chunks = [
+        passage(f"p{n}", f"Report {n} of city {n % 3} about robots {n % 5}.") for n in range(30)
+    ]
+    everything, _ = retriever(tmp_path, chunks)
+    scope = scope_of(
+        Filters(sources=tuple(f"p{n}.txt" for n in range(0, 30, 4))), everything.catalog
+    )
+    some = replace(everything, scope=scope)
+    query = everything.query("robots of city 2 in report 8")
+    whole = [(hit.chunk.id, hit.score) for hit in everything.search(query, 30)]
+    found = [(hit.chunk.id, hit.score) for hit in some.search(query, 30)]
+    assert found == [pair for pair in whole if pair[0] in set(scope.passages)]
+    assert len(found) == 8
+
+
+def test_the_command_says_what_it_was_asked_of(indexed):
+    everything = indexed.run("ask", QUESTION, "--json").json
+    path = everything["citations"][0]["source"]
+    one = indexed.run("ask", QUESTION, "--source", path, "--json")
+    assert one.json["answer"] == everything["answer"]
+    assert "\n\nAsked of 1 of " in indexed.run("ask", QUESTION, "--source", path).out
+    assert everything["scope"] is None
+    assert one.json["scope"]["sources"] == [path]
+    found = indexed.run("search", QUESTION, "--source", path, "--json")
+    assert {passage["source"] for passage in found.json["passages"]} == {path}
+    (indexed.folder / "answer.json").write_text(json.dumps(one.json), "utf-8")
+    assert indexed.run("verify", "answer.json").code == 0
+
+
+def test_a_filter_that_leaves_nothing_is_wrong_usage(indexed):
+    ran = indexed.run("ask", QUESTION, "--source", "nothing like it")
+    assert (ran.code, ran.out) == (2, "")
+    assert "No document is called 'nothing like it'" in ran.err
