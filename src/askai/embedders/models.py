@@ -256,7 +256,7 @@ def minilm_embedder(folder: Path) -> SentenceTransformerEmbedder:
         fingerprint=f"{_MINILM}/{_MINILM_SHA256[:12]}/fp32/1",
         dim=_MINILM_DIM,
         max_tokens=_MINILM_MAX_TOKENS,
-        numpy_queries=True,
+        plain_bert=True,
     )
 
 

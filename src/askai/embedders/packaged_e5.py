@@ -82,7 +82,8 @@ def embedder(
         fingerprint=FINGERPRINT,
         dim=DIM,
         max_tokens=MAX_TOKENS,
-        numpy_queries=True,
+        plain_bert=True,
+        notify=notify,
     )
 
 

@@ -1,8 +1,9 @@
 """Any sentence-transformers model that lies in a folder.
 
 Name, dimension and fingerprint are read from the folder's files; torch and transformers (5 s) are
-imported when the first vector of a passage is asked for, and for a question's vector only where
-`bert_numpy` does not know the architecture. No method of this module touches the network.
+imported when the first vector is asked for, and not at all where `bert_onnx` knows the model; for
+a question's vector only where `bert_numpy` does not know it either. No method of this module
+touches the network.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ import numpy as np
 
 from askai.embedders import Vector, Vectors
 from askai.embedders.bert_numpy import BertEncoder
+from askai.embedders.bert_onnx import NotInFourBits, OnnxBertEncoder
 from askai.errors import ModelError
 from askai.files import stamped_sha256
 from askai.tokens import encodable
@@ -94,13 +96,15 @@ class SentenceTransformerEmbedder:
         dim: int | None = None,
         max_tokens: int | None = None,
         batch_size: int = 8,  # the least CPU time of 8, 16 and 32, as measured
-        numpy_queries: bool = False,
+        plain_bert: bool = False,
+        notify: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Reads nothing yet.
 
         What is known beforehand (name, fingerprint, dim, max_tokens) need not be read from the
-        folder, which then is asked for only with the first vector. `numpy_queries` is for a BERT
-        with mean pooling that is known to give the same vector by `BertEncoder`.
+        folder, which then is asked for only with the first vector. `plain_bert` is for a BERT
+        with mean pooling that is known to give the same vectors by `OnnxBertEncoder` and
+        `BertEncoder`; `notify` is told when the former should run and does not.
         """
         self._location = location
         self._name = name
@@ -108,9 +112,10 @@ class SentenceTransformerEmbedder:
         self._dim = dim
         self._max_tokens = max_tokens
         self._batch_size = batch_size
-        self._numpy_queries = numpy_queries
+        self._plain_bert = plain_bert
+        self._notify = notify
         self._model: Any = None
-        self._query_encoder: BertEncoder | None = None
+        self._encoder: OnnxBertEncoder | BertEncoder | None = None
         self._folder: Path | None = None
         self._lock = threading.RLock()
 
@@ -156,11 +161,11 @@ class SentenceTransformerEmbedder:
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of shape (n, dim); raises ModelError when the model cannot be loaded.
 
-        Few texts, as of an edited file, are embedded as questions are, without loading torch: the
-        vectors are the same to 1e-5.
+        By whichever way a text is embedded, its vector is the same to 1e-5.
         """
-        if self._by_numpy(texts):
-            return self._numpy_vectors(texts, role="document")
+        quick = self._quick_vectors(texts, role="document")
+        if quick is not None:
+            return quick
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         # Neighbours of like length waste no padding; the longest first, so that a batch that is
         # too much for the machine fails at once and not after an hour.
@@ -172,36 +177,46 @@ class SentenceTransformerEmbedder:
 
     def embed_query(self, text: str) -> Vector:
         """A vector of shape (dim,); raises ModelError when the model cannot be loaded."""
-        if self._numpy_queries:
-            return self._numpy_vector(text, role="query")
+        if self._plain_bert:
+            return self._opened_encoder().encode(self._prompted(text, role="query"))
         vector: Vector = self._encode([text], role="query")[0]
         return vector
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (n, dim), as `embed_query` gives them one by one, to 1e-5."""
-        if self._by_numpy(texts):
-            return self._numpy_vectors(texts, role="query")
+        """Vectors of shape (n, dim), near to those that `embed_query` gives one by one."""
+        quick = self._quick_vectors(texts, role="query")
+        if quick is not None:
+            return quick
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         for start in range(0, len(texts), _SLICE):
             part = list(texts[start : start + _SLICE])
             vectors[start : start + len(part)] = self._encode(part, role="query")
         return vectors
 
-    def _by_numpy(self, texts: Sequence[str]) -> bool:
-        return self._numpy_queries and self._model is None and len(texts) <= _FEW
+    def _quick_vectors(self, texts: Sequence[str], *, role: str) -> Vectors | None:
+        """Vectors that need no torch: any number by ONNX Runtime, few by NumPy; else None."""
+        if not self._plain_bert:
+            return None
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        encoder = self._opened_encoder()
+        prompted = [self._prompted(text, role=role) for text in texts]
+        if isinstance(encoder, OnnxBertEncoder):
+            return encoder.encode_all(prompted)
+        if self._model is None and len(texts) <= _FEW:
+            return np.stack([encoder.encode(text) for text in prompted])
+        return None
 
-    def _numpy_vectors(self, texts: Sequence[str], *, role: str) -> Vectors:
-        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        for i, text in enumerate(texts):
-            vectors[i] = self._numpy_vector(text, role=role)
-        return vectors
+    def _prompted(self, text: str, *, role: str) -> str:
+        return default_prompts(self.name)[role != "query"] + encodable(text)
 
-    def _numpy_vector(self, text: str, *, role: str) -> Vector:
+    def _opened_encoder(self) -> OnnxBertEncoder | BertEncoder:
         with self._lock:
-            if self._query_encoder is None:
-                self._query_encoder = _open_encoder(self.folder, self.name, self.max_tokens)
-        prompt = default_prompts(self.name)[role != "query"]
-        return self._query_encoder.encode(prompt + encodable(text))
+            if self._encoder is None:
+                self._encoder = _open_encoder(
+                    self.folder, self.name, self.max_tokens, notify=self._notify
+                )
+        return self._encoder
 
     def _encode(self, texts: list[str], *, role: str) -> Vectors:
         with self._lock:  # a fast tokenizer refuses a second thread: "Already borrowed"
@@ -246,17 +261,34 @@ def _prompt(prompts: dict[str, str], name: str, role: str) -> str | None:
     return default_prompts(name)[0 if role == "query" else 1] or None
 
 
-def _open_encoder(folder: Path, name: str, max_tokens: int) -> BertEncoder:
+def _open_encoder(
+    folder: Path, name: str, max_tokens: int, *, notify: Callable[[str], None]
+) -> OnnxBertEncoder | BertEncoder:
+    """The quickest that the model and the machine allow."""
+    amiss: Exception
     try:
-        return BertEncoder(folder, max_tokens=max_tokens)
+        return OnnxBertEncoder(folder, name=name, max_tokens=max_tokens)
+    except Exception as error:  # noqa: BLE001  a missing library, a full disk, what they raise
+        amiss = error
+    try:
+        encoder = BertEncoder(folder, max_tokens=max_tokens)
     except Exception as error:  # the tokenizer and the weights raise their own, of Rust
         raise _unloadable(folder, name, error) from error
+    if not isinstance(amiss, NotInFourBits):
+        notify(
+            f"ONNX Runtime does not run the model {name} ({_reason(amiss)}): its vectors come from "
+            "NumPy and torch, which takes longer. `askai doctor` tells what is not installed."
+        )
+    return encoder
+
+
+def _reason(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:300]
 
 
 def _unloadable(folder: Path, name: str, error: Exception) -> ModelError:
-    reason = " ".join(str(error).split()) or type(error).__name__
     return ModelError(
-        f"The model {name!r} in {folder} cannot be loaded: {reason[:300]} "
+        f"The model {name!r} in {folder} cannot be loaded: {_reason(error)} "
         "Expected a sentence-transformers folder with all its files; fetch it again, or "
         "install sentence-transformers if that is what is missing."
     )

@@ -4,20 +4,17 @@ ONNX Runtime rewrites a model's graph before it runs it, which takes four times 
 the result: so that is kept in askai's cache, for this version of the program.
 """
 
-import json
-import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from askai import onnx
 from askai.errors import ModelError
-from askai.files import cache_dir, sha256_of, stamped_sha256, write_durably
+from askai.files import stamped_sha256
+from askai.kept_graphs import graph_path, is_kept, keep, runtime, session
 from askai.tokens import encodable
 
 _LONGEST = 512  # tokens of question and text together
@@ -97,32 +94,12 @@ class OnnxCrossEncoder:
 
 def _session(model: Path) -> Any:
     """An inference session, from the rewritten graph where there is one."""
-    onnxruntime = onnx.runtime()
-    levels = onnxruntime.GraphOptimizationLevel
-    key = sha256(f"{onnxruntime.__version__} {stamped_sha256(model)}".encode()).hexdigest()[:16]
-    rewritten = cache_dir() / "onnx" / f"{model.parent.name}-{key}.onnx"
-    record = rewritten.with_suffix(".json")
-
-    def opened(path: Path, level: Any, rewritten_to: Path | None = None) -> Any:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.graph_optimization_level = level
-        if rewritten_to:
-            options.optimized_model_filepath = str(rewritten_to)
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        if json.loads(record.read_text("utf-8"))["sha256"] == stamped_sha256(rewritten):
-            return opened(rewritten, levels.ORT_DISABLE_ALL)
-    # Not ORT_ENABLE_ALL, whose layouts are those of one kind of processor.
-    session = opened(model, levels.ORT_ENABLE_EXTENDED)
-    partial = rewritten.with_name(f"{rewritten.name}.{os.getpid()}")
+    made_of = f"{runtime().__version__} {stamped_sha256(model)}"
+    rewritten = graph_path(model.parent.name, made_of)
+    if is_kept(rewritten):
+        return session(rewritten)
+    # Not ENABLE_ALL, whose layouts are those of one kind of processor.
+    opened = session(model, level="ENABLE_EXTENDED")
     with suppress(Exception):  # a cache that cannot be written costs the time and nothing else
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        opened(model, levels.ORT_ENABLE_EXTENDED, partial)
-        digest = sha256_of(partial)
-        partial.replace(rewritten)
-        write_durably(record, json.dumps({"sha256": digest}), shared=True)
-    with suppress(OSError):
-        partial.unlink(missing_ok=True)
-    return session
+        keep(rewritten, lambda to: session(model, level="ENABLE_EXTENDED", rewritten_to=to))
+    return opened
