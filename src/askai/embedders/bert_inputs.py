@@ -37,7 +37,7 @@ class BertInputs:
     def __init__(self, folder: Path, *, max_tokens: int) -> None:
         """Raises OSError for a missing file, and what a library raises for one it cannot read."""
         self.file = opened_weights(folder)
-        self._tokens = _Tokens(folder / "tokenizer.json", max_tokens)
+        self._tokens = Tokens(folder / "tokenizer.json", max_tokens)
         self._words = _mapped(folder / WEIGHTS, "embeddings.word_embeddings.weight")
         self._positions = self._tensor("embeddings.position_embeddings.weight")
         self._type = self._tensor("embeddings.token_type_embeddings.weight")[0]
@@ -75,7 +75,7 @@ def _mapped(file: Path, name: str) -> NDArray[Any]:
     return np.memmap(file, dtype, mode="r", offset=at, shape=shape).view(np.ndarray)
 
 
-class _Tokens:
+class Tokens:
     """The token ids of texts, by the library only where `UnigramTokenizer` does not do."""
 
     def __init__(self, file: Path, max_tokens: int) -> None:

@@ -66,7 +66,7 @@ def resolve(reference: str, *, notify: Notify = lambda _: None) -> Embedder:
         return HashingEmbedder()
     folder = _local_folder(reference)
     if folder is not None:
-        return SentenceTransformerEmbedder(folder)
+        return SentenceTransformerEmbedder(folder, notify=notify)
     packaged = _packaged(reference, notify)
     if packaged is not None:
         return packaged
@@ -75,7 +75,7 @@ def resolve(reference: str, *, notify: Notify = lambda _: None) -> Embedder:
         return plugin
     repository = _repository(reference)
     snapshot = _snapshot(repository) or _download(repository, reference, notify)
-    return SentenceTransformerEmbedder(snapshot, name=repository)
+    return SentenceTransformerEmbedder(snapshot, name=repository, notify=notify)
 
 
 def available() -> list[ModelInfo]:

