@@ -1,5 +1,6 @@
 """Commands that ask: ask, search, show, verify."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -118,7 +119,8 @@ def search(
     from askai.assemble import open_askai  # noqa: PLC0415
 
     watch.lap("load")
-    with open_askai(settings, notify=notify) as askai:
+    settings = replace(settings, reranker="none")  # it reads what is answered with alone
+    with open_askai(settings, notify=notify, asked=text) as askai:
         warn_if_changed(settings)
         watch.lap("open")
         prepared = askai.retriever.query(text)

@@ -49,3 +49,10 @@ def queries(texts: Sequence[str], embedder: Embedder) -> Vectors:
         return together(texts)
     found = [embedder.embed_query(text) for text in texts]
     return np.array(found, dtype=np.float32).reshape(len(texts), embedder.dim)
+
+
+def load_ahead(embedder: Embedder) -> None:
+    """Begins to load an embedder that will be asked, where it has `load_ahead`."""
+    begin: Callable[[], None] | None = getattr(embedder, "load_ahead", None)
+    if begin is not None:
+        begin()
