@@ -39,7 +39,9 @@ class Embedder(Protocol):
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors: ...
 
-    def embed_query(self, text: str) -> Vector: ...
+    def embed_query(self, text: str) -> Vector:
+        """May be rounded for the sake of speed: at a cosine above .999 to the model's own."""
+        ...
 
 
 def queries(texts: Sequence[str], embedder: Embedder) -> Vectors:
