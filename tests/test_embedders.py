@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askai.embedders import Embedder, packaged_e5
+from askai.embedders import Embedder, load_ahead, packaged_e5
 from askai.embedders.bert_numpy import BertEncoder
 from askai.embedders.bert_onnx import NotInFourBits, in_four_bits, kept_graph
 from askai.embedders.hashing import HashingEmbedder, features
 from askai.embedders.models import resolve
 from askai.embedders.sentence_transformers import SentenceTransformerEmbedder, default_prompts
-from askai.errors import UsageError
+from askai.errors import ModelError, UsageError
 from askai.kept_graphs import is_kept
 
 NEEDS_MINILM = pytest.mark.skipif(
@@ -343,6 +343,24 @@ def test_without_onnx_runtime_the_vectors_are_the_same_and_it_is_said(
         "ONNX Runtime does not run the model multilingual-e5-small (import of onnxruntime halted"
     )
     assert told[0].endswith("takes longer. `askai doctor` tells what is not installed.")
+
+
+@pytest.mark.model
+def test_what_a_question_needs_is_loaded_ahead_once() -> None:
+    model = packaged_e5.embedder()
+    load_ahead(model)
+    vector = model.embed_query("Where is Hefei?")
+    encoder = model._encoder
+    np.testing.assert_allclose(model.embed_query("Where is Hefei?"), vector, atol=1e-6)
+    assert model._encoder is encoder
+    load_ahead(HashingEmbedder())
+
+
+def test_a_model_that_cannot_be_loaded_ahead_is_told_when_it_is_asked(tmp_path: Path) -> None:
+    model = SentenceTransformerEmbedder(tmp_path, name="none", dim=3, max_tokens=9, plain_bert=True)
+    load_ahead(model)
+    with pytest.raises(ModelError, match=r"^The model 'none' in .* cannot be loaded: "):
+        model.embed_query("word")
 
 
 @pytest.mark.model

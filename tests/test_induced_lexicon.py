@@ -254,13 +254,13 @@ def test_a_passage_in_the_question_s_language_loses_the_less_the_more_there_are(
 
 
 @pytest.mark.model
-def test_many_words_at_once_have_the_vectors_of_one_by_one():
+def test_many_words_at_once_have_nearly_the_vectors_of_one_by_one():
     embedder = packaged_e5.embedder()
     words = ["empresas", "network", "a", "réseau-monde"]
     together = embedder.embed_queries(words)
     assert together.shape == (4, embedder.dim)
     for word, vector in zip(words, together, strict=True):
-        assert np.abs(embedder.embed_query(word) - vector).max() < 1e-5
+        assert embedder.embed_query(word) @ vector > 0.9995  # one question is rounded to 8 bits
     assert embedder.embed_queries([]).shape == (0, embedder.dim)
 
 

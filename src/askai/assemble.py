@@ -18,6 +18,7 @@ from askai.centring import centring_for
 from askai.corpus import ALIASES, Corpus
 from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
 from askai.embedders import Embedder
+from askai.embedders import load_ahead as load_question_encoder
 from askai.embedders.models import resolve
 from askai.errors import IndexMismatch
 from askai.evidence import EvidenceFinder
@@ -85,6 +86,8 @@ def open_askai(
         corpus = open_corpus(settings)
         embedder = resolve(settings.model, notify=notify)
         _check_made_with(generation.manifest, embedder, settings)
+        if asked:
+            load_question_encoder(embedder)
         aliases = Aliases.load(corpus.folder / ALIASES)
         retriever = _retriever(stack, generation, embedder, aliases)
         if filters:

@@ -33,8 +33,10 @@ CREATE TABLE words (word PRIMARY KEY, chunks) WITHOUT ROWID;
 CREATE UNIQUE INDEX chunks_by_id ON chunks (id);
 CREATE INDEX chunks_by_path ON chunks (path);
 """
+_NAMES = {record: tuple(field.name for field in fields(record)) for record in (Chunk, Source)}
 VERSION = crc32(TABLES.encode()) >> 1  # SQLite's user_version: 31 bits, and 0 when never set
 TextKeys = tuple[str, bytes, bytes]  # see `Catalog.text_keys`
+_REMEMBERED = 4096  # chunks, of some kilobytes each: questions come to the same ones again
 BATCH = 500  # SQLite takes 999 parameters in a statement, or more
 
 
@@ -45,6 +47,7 @@ class Catalog:
         self._path = path
         self._database = database
         self._lock = Lock()
+        self._known: dict[str, Chunk] = {}
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -82,14 +85,19 @@ class Catalog:
     def chunks(self, ids: Iterable[str]) -> dict[str, Chunk]:
         """The chunks by id, in the order of `ids`; an id that is not there is left out."""
         wanted = list(dict.fromkeys(ids))
-        found: dict[str, Chunk] = {}
-        for first in range(0, len(wanted), BATCH):
-            batch = tuple(wanted[first : first + BATCH])
+        known = self._known  # of its own, should another thread begin a new one
+        found = {id_: known[id_] for id_ in wanted if id_ in known}
+        new = [id_ for id_ in wanted if id_ not in found]
+        for first in range(0, len(new), BATCH):
+            batch = tuple(new[first : first + BATCH])
             marks = ", ".join("?" * len(batch))
             query = f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE id IN ({marks})"  # noqa: S608
             for row in self._rows(query, batch):
                 chunk = self._chunk(row)
                 found[chunk.id] = chunk
+        if len(known) > _REMEMBERED:
+            self._known = {}
+        self._known.update(found)
         return {id_: found[id_] for id_ in wanted if id_ in found}
 
     def all_chunks(self) -> Iterator[Chunk]:
@@ -111,9 +119,9 @@ class Catalog:
     def _with_tuples(
         self, record: type[Chunk | Source], row: tuple[Any, ...], tuples: set[str]
     ) -> dict[str, Any]:
-        values = dict(zip((f.name for f in fields(record)), row, strict=True))
+        values = dict(zip(_NAMES[record], row, strict=True))
         for name in tuples:
-            values[name] = _as_tuples(self._json(values[name]))
+            values[name] = _as_tuples(self._json(values[name])) if values[name] != "[]" else ()
         return values
 
     def _json(self, text: str) -> list[Any]:

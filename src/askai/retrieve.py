@@ -9,6 +9,7 @@ word by word, so that this leg has something to say across languages.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from askai.aliases import Aliases, Mention
@@ -22,7 +23,7 @@ from askai.lexicon import translations
 from askai.records import Chunk, Hit
 from askai.stores import Store
 from askai.tokens import content_tokens, folded, is_han, stemmed, tokens
-from askai.units import chunk_of, says_something, unit_texts
+from askai.units import chunk_of, embedded_units, says_something, unit_id
 from askai.vocabulary import latin_words
 
 if TYPE_CHECKING:
@@ -175,11 +176,12 @@ class Retriever:
     def search(self, query: Query, k: int) -> list[Hit]:
         """The k best passages, best first, ties in order of id."""
         depth = max(k, _DEPTH)
-        dense = self._dense(query, depth)
-        lexical = self._lexical(query, depth)
+        near, lexical = self._near(query, depth), self._lexical(query, depth)
+        chunks = self.catalog.chunks([*near, *(i for i, _ in lexical)])
+        blended = self._blended(query, chunks.values())
+        dense = [(i, cosine) for i, cosine in blended if i in near][:depth]
+        cosines = dict(blended)
         ids = list(dict.fromkeys([i for i, _ in dense] + [i for i, _ in lexical]))
-        chunks = self.catalog.chunks(ids)
-        cosines = dict(self._dense(query, len(ids), among=chunks.values()))
         shares = dict(self._lexical(query, len(ids), among=ids))
         dense_ranks = {i: rank for rank, (i, _) in enumerate(dense, 1)}
         lexical_ranks = {i: rank for rank, (i, _) in enumerate(lexical, 1)}
@@ -206,26 +208,29 @@ class Retriever:
         self, query: Query, k: int, *, name: Literal["dense", "lexical"]
     ) -> list[tuple[str, float]]:
         """The k best (id, score) of one leg alone, as `Hit.dense` and `Hit.lexical` have it."""
-        return self._dense(query, k) if name == "dense" else self._lexical(query, k)
+        if name == "lexical":
+            return self._lexical(query, k)
+        near = self._near(query, k)
+        return self._blended(query, self.catalog.chunks(near).values())[:k]
 
-    def _dense(
-        self, query: Query, k: int, *, among: Iterable[Chunk] | None = None
-    ) -> list[tuple[str, float]]:
-        """(id, cosine) of passages; half of it is that of their best sentence, if it is higher.
+    def _near(self, query: Query, k: int) -> dict[str, None]:
+        """The ids of the passages that are among the k nearest, or have a sentence that is."""
+        passages, units = (self.scope.passages, self.scope.units) if self.scope else (None, None)
+        found = [i for i, _ in self.store.search(query.vector, k, among=passages)]
+        near = [chunk_of(i) for i, _ in self.units.search(query.vector, k, among=units)]
+        return dict.fromkeys((*found, *near))
+
+    def _blended(self, query: Query, among: Iterable[Chunk]) -> list[tuple[str, float]]:
+        """(id, cosine) of passages, best first; half of it is that of their best sentence, if it is
+        higher.
 
         A passage of many sentences is near to much and very near to nothing: on the development
         questions the evidence was in the first five passages for .92 instead of .88 of the English
         ones.
         """
-        if among is None:
-            scope = self.scope
-            found = self.store.search(query.vector, k, among=scope.passages if scope else None)
-            near = self.units.search(query.vector, k, among=scope.units if scope else None)
-            ids = list(dict.fromkeys([i for i, _ in found] + [chunk_of(i) for i, _ in near]))
-            among = self.catalog.chunks(ids).values()
         chunks = list(among)
         ids = [chunk.id for chunk in chunks]
-        units = [unit for chunk in chunks for unit, _ in unit_texts(chunk)]
+        units = [unit_id(chunk, n) for chunk in chunks for n in embedded_units(chunk)]
         best: dict[str, float] = {}
         if units:
             for unit, cosine in self.units.search(query.vector, len(units), among=units):
@@ -235,7 +240,7 @@ class Retriever:
         blended = [
             (i, c + self.unit_share * max(0.0, best.get(i, c) - c) - losses[i]) for i, c in cosines
         ]
-        return sorted(blended, key=lambda pair: (-pair[1], pair[0]))[:k]
+        return sorted(blended, key=lambda pair: (-pair[1], pair[0]))
 
     def _lexical(
         self, query: Query, k: int, *, among: Sequence[str] | None = None
@@ -259,11 +264,16 @@ def _without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
     for hit in hits:
         if len(kept) == k:
             break
-        held = frozenset(tokens(hit.chunk.text))
+        held = _held(hit.chunk.text)
         if not any(_repeats(held, other) for other in seen):
             kept.append(hit)
             seen.append(held)
     return kept
+
+
+@lru_cache(512)
+def _held(text: str) -> frozenset[str]:
+    return frozenset(tokens(text))
 
 
 def _repeats(one: frozenset[str], other: frozenset[str]) -> bool:

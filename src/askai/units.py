@@ -1,6 +1,7 @@
 """The units of a passage: the sentences, bullets, rows and notes that an answer is made of."""
 
 import re
+from functools import lru_cache
 from hashlib import sha256
 
 from askai.records import Chunk
@@ -17,12 +18,16 @@ def unit_texts(chunk: Chunk) -> list[tuple[str, str]]:
 
     A unit is embedded under its heading, which often alone names the thing that it is about.
     """
-    if len(chunk.units) < 2:
-        return []
     subject = f"{chunk.heading[-1]}: " if chunk.heading else ""
     return [
-        (unit_id(chunk, n), subject + unit_quote(chunk, span)) for n, span in enumerate(chunk.units)
+        (unit_id(chunk, n), subject + unit_quote(chunk, chunk.units[n]))
+        for n in embedded_units(chunk)
     ]
+
+
+def embedded_units(chunk: Chunk) -> range:
+    """The numbers of the units that have a vector of their own, see `unit_texts`."""
+    return range(len(chunk.units) if len(chunk.units) > 1 else 0)
 
 
 def vector_key(text: str, language: str | None) -> bytes:
@@ -50,11 +55,13 @@ def unit_quote(chunk: Chunk, span: tuple[int, int]) -> str:
     return chunk.text[span[0] - chunk.start : span[1] - chunk.start]
 
 
+@lru_cache(2048)  # the same passages come up again and again
 def says_something(chunk: Chunk) -> bool:
     """Whether any unit of a passage does."""
     return any(unit_says_something(chunk, span) for span in chunk.units)
 
 
+@lru_cache(2048)
 def unit_says_something(chunk: Chunk, span: tuple[int, int]) -> bool:
     """No label, no bare address, and no scrap of a page ("Follow by Email")."""
     quote = unit_quote(chunk, span)

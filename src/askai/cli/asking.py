@@ -1,5 +1,6 @@
 """Commands that ask: ask, search, show, verify."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -140,7 +141,8 @@ def search(
     watch.lap("load")
     filters = filters_of(source, language, since, until)
     shown = shown_by(settings)
-    with open_askai(settings, notify=notify, filters=filters, shown=shown) as askai:
+    settings = replace(settings, reranker="none")  # it reads what is answered with alone
+    with open_askai(settings, notify=notify, asked=text, filters=filters, shown=shown) as askai:
         warn_if_changed(settings)
         watch.lap("open")
         prepared = askai.retriever.query(text)

@@ -39,7 +39,9 @@ class Embedder(Protocol):
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors: ...
 
-    def embed_query(self, text: str) -> Vector: ...
+    def embed_query(self, text: str) -> Vector:
+        """May be rounded for the sake of speed: at a cosine above .999 to the model's own."""
+        ...
 
 
 def queries(texts: Sequence[str], embedder: Embedder) -> Vectors:
@@ -49,3 +51,10 @@ def queries(texts: Sequence[str], embedder: Embedder) -> Vectors:
         return together(texts)
     found = [embedder.embed_query(text) for text in texts]
     return np.array(found, dtype=np.float32).reshape(len(texts), embedder.dim)
+
+
+def load_ahead(embedder: Embedder) -> None:
+    """Begins to load an embedder that will be asked, where it has `load_ahead`."""
+    begin: Callable[[], None] | None = getattr(embedder, "load_ahead", None)
+    if begin is not None:
+        begin()

@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -200,6 +200,16 @@ class SentenceTransformerEmbedder:
             part = list(texts[start : start + _SLICE])
             vectors[start : start + len(part)] = self._encode(part, role="query")
         return vectors
+
+    def load_ahead(self) -> None:
+        """Begins to load what a question needs, in a thread of its own; what fails is told by
+        `embed_query`."""
+        if self._plain_bert:
+            threading.Thread(target=self._try_open).start()
+
+    def _try_open(self) -> None:
+        with suppress(ModelError):
+            self._opened_encoder()
 
     def _quick_vectors(self, texts: Sequence[str], *, role: str) -> Vectors | None:
         """Vectors that need no torch: of a plain BERT any number by ONNX Runtime, few by NumPy, and

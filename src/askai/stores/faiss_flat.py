@@ -223,7 +223,11 @@ class FaissFlatStore:
             return []
         wanted = min(size, k + 16)
         while True:
-            found = self._nearest(query, wanted, rows)
+            # Of rows that are all wanted none need be found.
+            if rows is not None and wanted == size:
+                found = rows
+            else:
+                found = self._nearest(query, wanted, rows)
             scores = cosines(self._at(found), query)
             ranked = best([self._ids[row] or "" for row in found], scores, k)
             # What FAISS left out scores no more than the last candidate, give or take rounding.
