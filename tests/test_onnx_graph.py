@@ -1,13 +1,13 @@
-"""Graphs written by hand, run by ONNX Runtime."""
+"""Graphs made node by node, run by ONNX Runtime."""
 
 import numpy as np
-import onnxruntime
 
+from askai.kept_graphs import runtime
 from askai.onnx_graph import CONTRIB, Graph
 
 
 def run(model, **inputs):
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = runtime().InferenceSession(model, providers=["CPUExecutionProvider"])
     return session.run(None, inputs)
 
 
