@@ -19,7 +19,7 @@ from askai.bench_report import BenchRun, How
 from askai.changes import Changes, changes_since
 from askai.cite import Context, show, shown_path
 from askai.embedders.models import ModelInfo, available
-from askai.generations import Counts, Manifest, read_manifest
+from askai.generations import Counts, Manifest, open_generation
 from askai.indexing import IndexReport, build
 from askai.measures import Span
 from askai.recipes import open_corpus, recipe
@@ -97,7 +97,7 @@ MANIFEST = Manifest(
     askai="0.1.0",
     fingerprint=SHA,
     settings={"embedder": {"name": "hashing", "fingerprint": "hashing/1/512"}},
-    sources=(),
+    listing=SHA,
     counts=Counts(documents=2, chunks=2, skipped=1, texts=4),
     pace=0.0,
     files={},
@@ -577,10 +577,16 @@ def test_the_index_over_the_repository(settings, report):
 
 
 def test_the_status_over_the_repository(settings, report):
-    corpus, manifest = open_corpus(settings), read_manifest(settings.index_dir)
-    changes = changes_since(corpus, manifest, (), corpus.list())
+    corpus = open_corpus(settings)
+    with open_generation(settings.index_dir) as generation:
+        changes = changes_since(corpus, generation, (), corpus.list())
     value = output.status_object(
-        manifest, changes, (), corpus=settings.corpus, index=settings.index, model=settings.model
+        generation.manifest,
+        changes,
+        (),
+        corpus=settings.corpus,
+        index=settings.index,
+        model=settings.model,
     )
     assert problems("status", value) == []
     assert value["up_to_date"] is True

@@ -218,16 +218,16 @@ def _unchanged(
         # What is damaged is made anew, and not called up to date.
         with open_generation(index_dir, full=full) as generation:
             manifest, skipped = generation.manifest, read_skipped(generation.path)
+            if manifest.fingerprint != settings_fingerprint(settings):
+                return None
+            changes = changes_since(corpus, generation, skipped, listing)
     except StoredIndexError:
-        return None
-    if manifest.fingerprint != settings_fingerprint(settings):
         return None
     # A file that a reader failed at has its size and time; one that none was tried on has not.
     listed = {(s.path, s.reason) for s in skipped if not s.ctime_ns}
     failed = {s.path for s in skipped if s.ctime_ns}
     same_skips = listed == {(s.path, s.reason) for s in listing.skipped}
     there = failed <= {file.path for file in listing.files}
-    changes = changes_since(corpus, manifest, skipped, listing)
     return manifest if same_skips and there and not changes.count else None
 
 
