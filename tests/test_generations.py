@@ -28,6 +28,7 @@ from askai.generations import (
     FileState,
     Manifest,
     SourceState,
+    StoreState,
     listing_digest,
     open_generation,
     parse_manifest,
@@ -212,6 +213,7 @@ manifests = st.builds(
     listing=texts,
     counts=st.builds(Counts, numbers, numbers, numbers, numbers),
     pace=st.floats(0, 1e6),
+    stores=st.dictionaries(texts, st.builds(StoreState, texts, numbers, st.floats(0, 1), numbers)),
     files=st.dictionaries(names, st.builds(FileState, texts, numbers, numbers), max_size=3),
 )  # fmt: skip
 
@@ -285,6 +287,7 @@ BAD_MANIFESTS = {
         IndexDamaged,
         "'documents' of counts is not of type int",
     ),
+    "store": ({"stores": {"a": {"kind": "flat"}}}, IndexDamaged, r"store 'a' lacks \['recall'"),
     "no listing": ({"listing": ["a.txt"]}, IndexDamaged, "is not of type str"),
     "files": ({"files": {"a": {"bytes": 3}}}, IndexDamaged, r"file 'a' lacks \['mtime_ns'"),
     "settings": ({"settings": {"n": 2}}, IndexDamaged, "do not have its fingerprint"),

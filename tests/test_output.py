@@ -19,7 +19,7 @@ from askai.bench_report import BenchRun, How
 from askai.changes import Changes, changes_since
 from askai.cite import Context, show, shown_path
 from askai.embedders.models import ModelInfo, available
-from askai.generations import Counts, Manifest, open_generation
+from askai.generations import Counts, Manifest, StoreState, open_generation
 from askai.indexing import IndexReport, build
 from askai.measures import Span
 from askai.recipes import open_corpus, recipe
@@ -90,6 +90,7 @@ CHUNK = Chunk(
 )
 HIT = Hit(CHUNK, 1, 0.95, 0.91, 0.4, dense_rank=1, lexical_rank=2, rerank=3.25)
 BARE_HIT = Hit(Chunk("c2", "b.md", 3, 4, "x", ""), 2, -0.1, -0.1, 0.0)
+NEAR = StoreState("inverted file", 40_000, 0.992, 200)
 MANIFEST = Manifest(
     format=1,
     generation=GENERATION,
@@ -100,6 +101,7 @@ MANIFEST = Manifest(
     listing=SHA,
     counts=Counts(documents=2, chunks=2, skipped=1, texts=4),
     pace=0.0,
+    stores={"passages": StoreState("flat", 2, 1.0, 0), "sentences": NEAR},
     files={},
 )
 TIMINGS = {

@@ -52,9 +52,9 @@ def measured(bench: Path, work: Path, sizes: Sequence[int]) -> list[dict[str, An
     for round_ in range(_ROUNDS + 1):
         for size in sizes:
             for command in commands:
-                took = _asked(work, size, command)
+                one = _asked(work, size, command)
                 if round_:  # the first reads files that are not in memory yet
-                    seconds.setdefault((size, command), []).append(took)
+                    seconds.setdefault((size, command), []).append(one)
     for row in rows:
         for command in commands:
             took = seconds[row["passages"], command]

@@ -31,12 +31,12 @@ class Case(NamedTuple):
     bench: str
     work: str
     name: str
-    count: str
+    size: str
     folder: str
 
     @property
     def truth(self) -> Path:
-        return Path(self.work, f"truth-{self.count}.npz")
+        return Path(self.work, f"truth-{self.size}.npz")
 
 
 def measured(bench: Path, work: Path, name: str, count: int) -> dict[str, Any]:
@@ -73,11 +73,10 @@ def batches(sentences: Vectors, count: int) -> Iterator[tuple[Sequence[str], Vec
 
 def _build(case: Case) -> dict[str, Any]:
     sentences, questions = real(Path(case.bench), Path(case.work))
-    kind, count = load("store", STORES, case.name), int(case.count)
+    kind, count = load("store", STORES, case.name), int(case.size)
     start = time.perf_counter()
-    kind.write(
-        Path(case.folder, "v.faiss"), dim=sentences.shape[1], batches=batches(sentences, count)
-    )
+    file, dim = Path(case.folder, "v.faiss"), sentences.shape[1]
+    kind.write(file, dim=dim, batches=batches(sentences, count))
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     asked = np.concatenate([questions, _moved(sentences, count)])
@@ -91,7 +90,8 @@ def _moved(sentences: Vectors, count: int) -> Vectors:
     random = np.random.default_rng(7)
     noise = random.standard_normal(some.shape, dtype=np.float32) / some.shape[1] ** 0.5
     moved = some + noise
-    return moved / np.linalg.norm(moved, axis=1, keepdims=True)
+    asked: Vectors = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+    return asked
 
 
 def _truth(file: Path, sentences: Vectors, count: int, asked: Vectors) -> None:

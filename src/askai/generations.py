@@ -89,6 +89,16 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreState:
+    """How vectors are found, as `stores.Found` has it."""
+
+    kind: str
+    vectors: int
+    recall: float
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """How a generation was made, and what it consists of; its size is not the corpus's."""
 
@@ -101,6 +111,7 @@ class Manifest:
     listing: str  # `listing_digest` of the sources
     counts: Counts
     pace: float  # seconds to embed a text, by the last build that embedded many; 0: not known
+    stores: dict[str, StoreState]  # by what they are of: "passages", "sentences"
     files: dict[str, FileState]  # by name relative to the generation, with forward slashes
 
 
@@ -277,6 +288,10 @@ def _manifest(value: Any) -> Manifest:
         **top
         | {
             "counts": Counts(**_checked(top["counts"], Counts, "counts")),
+            "stores": {
+                name: StoreState(**_checked(item, StoreState, f"store {name!r}"))
+                for name, item in top["stores"].items()
+            },
             "files": {
                 name: FileState(**_checked(item, FileState, f"file {name!r}"))
                 for name, item in top["files"].items()
@@ -295,9 +310,10 @@ def _manifest(value: Any) -> Manifest:
 # As JSON gives them; a dict or a list is looked into by `_manifest`.
 TYPES: Final[dict[str, type]] = {
     "format": int, "generation": str, "created": str, "askai": str, "fingerprint": str,
-    "settings": dict, "listing": str, "counts": dict, "files": dict,
+    "settings": dict, "listing": str, "counts": dict, "stores": dict, "files": dict,
     "path": str, "sha256": str, "bytes": int, "mtime_ns": int, "ctime_ns": int,
     "documents": int, "chunks": int, "skipped": int, "texts": int, "pace": float,
+    "kind": str, "vectors": int, "recall": float, "sample": int,
 }  # fmt: skip
 
 
@@ -348,6 +364,7 @@ class Building:
         sources: Iterable[SourceState],
         counts: Counts,
         pace: float = 0.0,
+        stores: Mapping[str, StoreState] | None = None,
     ) -> Manifest:
         """Makes this generation the current one and deletes the old ones that nobody reads.
 
@@ -375,6 +392,7 @@ class Building:
             listing=listing_digest(sources),
             counts=counts,
             pace=pace,
+            stores=dict(stores or {}),
             files={
                 file.relative_to(self.path).as_posix(): state
                 for file, state in zip(written, states, strict=True)

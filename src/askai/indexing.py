@@ -4,8 +4,8 @@ import gc
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from itertools import islice
@@ -37,6 +37,7 @@ from askai.generations import (
     Counts,
     Manifest,
     SourceState,
+    StoreState,
     open_generation,
     read_skipped,
     settings_fingerprint,
@@ -183,6 +184,7 @@ def build(
                 skipped=len(made.skipped),
                 texts=made.parts.texts,
             ),
+            stores=made.parts.stores,
             pace=made.parts.pace or (earlier.manifest.pace if earlier.manifest else 0.0),
         )
         journal.forget()
@@ -310,6 +312,7 @@ class Parts:
     texts: int  # passages and their units
     embedded: int  # of them, since no vector was kept
     seconds: float  # it took to embed them
+    stores: Mapping[str, StoreState]  # how each finds what it holds
 
     @property
     def pace(self) -> float:
@@ -354,7 +357,16 @@ def write_parts(
             texts=embedding.total,
             embedded=embedding.new,
             seconds=embedding.seconds,
+            stores={
+                "passages": _found_by(recipe, folder / VECTORS),
+                "sentences": _found_by(recipe, folder / UNITS),
+            },
         )
+
+
+def _found_by(recipe: Recipe, path: Path) -> StoreState:
+    with closing(recipe.store_class.open(path)) as store:
+        return StoreState(**asdict(store.found_by()))
 
 
 def _write_lexical(

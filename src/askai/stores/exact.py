@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from askai.embedders import Vector, Vectors
 from askai.errors import IndexDamaged
 from askai.files import write_durably
-from askai.stores import STAY, Batches, Moves, Store
+from askai.stores import STAY, Batches, Found, Moves, Store
 
 Scores = NDArray[np.float32]  # shape (n,)
 _COPIED = 8192  # vectors taken over at a time
@@ -120,6 +120,9 @@ class ExactStore:
             return best(self._ids, cosines(self._vectors, query), k)
         rows = sorted({self._row[id_] for id_ in among if id_ in self._row})
         return best([self._ids[row] for row in rows], cosines(self._vectors[rows], query), k)
+
+    def found_by(self) -> Found:
+        return Found("flat", len(self), 1.0, 0)
 
     def __len__(self) -> int:
         return len(self._ids)

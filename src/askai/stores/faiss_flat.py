@@ -18,7 +18,7 @@ import numpy as np
 
 from askai.embedders import Vector, Vectors
 from askai.files import link_or_copy, write_durably
-from askai.stores import STAY, Batches, Moves
+from askai.stores import STAY, Batches, Found, Moves
 from askai.stores.exact import (
     Scores,
     after,
@@ -31,6 +31,7 @@ from askai.stores.exact import (
 )
 from askai.stores.faiss_files import faiss, mapping, read_flat, stored_batches, write_flat
 from askai.stores.ids import HeldIds, Ids, MappedIds, Rows, write_ids
+from askai.stores.near import Near, found_by
 
 # Above the rounding of a float32 sum over some thousand dimensions, in whatever order.
 ROUNDING = 1e-5
@@ -53,6 +54,7 @@ class FaissFlatStore:
         self._indexes = indexes
         self._mapped = mapped
         self._chosen: list[Any] | None = None
+        self._near: Near | None = None  # beside the first index
 
     @classmethod
     def create(cls, path: Path, *, dim: int) -> Self:
@@ -70,6 +72,7 @@ class FaissFlatStore:
     ) -> None:
         if earlier is None:
             ids = write_flat(path.with_suffix(_BASE), dim, batches)
+            Near.write(path, path.with_suffix(_BASE))
         else:
             ids = earlier.write_next(path, dim=dim, batches=batches, moves=moves)
         if len(set(ids) - {None}) != len(ids) - ids.count(None):
@@ -85,13 +88,18 @@ class FaissFlatStore:
         ids, elsewhere = self._shared(moves)
         dead = ids.count(None)
         if _are_many(dead + len(elsewhere), of=len(ids) - dead + len(elsewhere)):
-            return write_flat(base, dim, chain(taken_over(self, after(self.ids(), moves)), batches))
+            first = taken_over(self, after(self.ids(), moves))
+            ids = write_flat(base, dim, chain(first, batches))
+            Near.write(path, base)
+            return ids
         new = write_flat(added, dim, chain(taken_over(self, elsewhere.items()), batches))
         if _are_many(dead + len(new), of=len(ids) - dead + len(new)):
             first = taken_over(self, self._held(ids))
             ids, new = write_flat(base, dim, chain(first, stored_batches(added, new))), []
+            Near.write(path, base)
         else:
             link_or_copy(self._path.with_suffix(_BASE), base)
+            Near.link(self._path, path)
         if not new:
             added.unlink()
         return [*ids, *new]
@@ -136,7 +144,9 @@ class FaissFlatStore:
                 raise damaged(added, f"its vectors have {indexes[1].d} numbers")
         size = sum(index.ntotal for index in indexes)
         ids = MappedIds.open(path.with_suffix(_IDS), size=size)
-        return cls(path, ids=ids, indexes=indexes, mapped=mapping() != 0)
+        store = cls(path, ids=ids, indexes=indexes, mapped=mapping() != 0)
+        store._near = Near.open(path, indexes[0])
+        return store
 
     def add(self, ids: Sequence[str], vectors: Vectors) -> None:
         batch = checked_batch(ids, vectors, dim=self._dim)
@@ -164,7 +174,8 @@ class FaissFlatStore:
         for _, vectors in taken_over(self, after(self.ids(), STAY)):
             copy.add(vectors)
         held = HeldIds(self.ids())
-        self._ids, self._indexes, self._mapped, self._chosen = held, [copy], False, None
+        self._ids, self._indexes, self._mapped = held, [copy], False
+        self._chosen = self._near = None
         return held
 
     @property
@@ -199,18 +210,30 @@ class FaissFlatStore:
         if among is not None:
             rows = np.array(sorted(set(self._ids.known(among))), dtype=np.int64)
             return self._best(rows, self._cosines(rows, query), k)
-        size = self._ids.count
-        if min(k, size) <= 0:
+        if min(k, self._ids.count) <= 0:
             return []
+        near = self._proposed(query, k)
+        near_scores = self._cosines(near, query)
+        first = 1 if len(near) else 0  # of the indexes that are searched through
+        size = sum(index.ntotal for index in self._indexes[1:]) if first else self._ids.count
         wanted = min(size, k + 16)
         while True:
-            found = self._nearest(query, wanted)
+            found = self._nearest(query, wanted, first=first)
             scores = self._cosines(found, query)
-            ranked = self._best(found, scores, k)
+            rows = np.concatenate([near, found])
+            ranked = self._best(rows, np.concatenate([near_scores, scores]), k)
             # What FAISS left out scores no more than the last candidate, give or take rounding.
-            if wanted == size or ranked[-1][1] - scores.min() > ROUNDING:
+            if wanted == size or len(found) < wanted or ranked[-1][1] - scores.min() > ROUNDING:
                 return ranked
             wanted = min(size, 4 * wanted)
+
+    def _proposed(self, query: Vector, k: int) -> Rows:
+        """Rows of the first index, where its inverted file has as many as are wanted; else none."""
+        none: Rows = np.empty(0, dtype=np.int64)
+        if self._near is None:
+            return none
+        rows = self._near.rows(query, k, self._choices()[0])
+        return rows if len(rows) >= min(k, self._ids.count) else none
 
     def _cosines(self, rows: Rows, query: Vector) -> Scores:
         """Of all these rows, however many they are."""
@@ -224,11 +247,15 @@ class FaissFlatStore:
             rows, scores = rows[near], scores[near]
         return best(self._ids.at(rows), scores, k)
 
-    def _nearest(self, query: Vector, count: int) -> Rows:
-        """The rows of the `count` best by FAISS's own scores."""
-        scores, places = [], []
-        for (start, index), chosen in zip(self._parts(), self._choices(), strict=True):
-            found = index.search(query[np.newaxis], min(count, index.ntotal), params=chosen)
+    def _nearest(self, query: Vector, count: int, *, first: int) -> Rows:
+        """The rows of the `count` best by FAISS's own scores, of indexes from the `first` on."""
+        scores, places = [_NO_SCORES], [np.empty(0, dtype=np.int64)]
+        for number, (start, index) in enumerate(self._parts()):
+            if number < first or not index.ntotal:
+                continue
+            selector = self._choices()[number]
+            only = faiss().SearchParameters(sel=selector) if selector else None
+            found = index.search(query[np.newaxis], min(count, index.ntotal), params=only)
             there = found[1][0] >= 0  # of fewer that count than asked for, the last are none
             scores.append(found[0][0][there])
             places.append(found[1][0][there] + start)
@@ -237,12 +264,15 @@ class FaissFlatStore:
         return nearest
 
     def _choices(self) -> list[Any]:
-        """For each index what has FAISS look at the rows that count alone; None where all do. A
-        question does not make it anew."""
+        """For each index FAISS's selector of the rows that count; None where all do. A question
+        does not make it anew."""
         if self._chosen is None:
             live = self._ids.live()
             self._chosen = [_only(start, index, live) for start, index in self._parts()]
         return self._chosen
+
+    def found_by(self) -> Found:
+        return found_by(self._path, len(self)) if self._mapped else Found("flat", len(self), 1.0, 0)
 
     def __len__(self) -> int:
         return self._ids.count
@@ -254,11 +284,13 @@ class FaissFlatStore:
         write_durably(self._path.with_suffix(_BASE), content.data)
         with suppress(FileNotFoundError):
             self._path.with_suffix(_ADDED).unlink()
+        Near.remove(self._path)
+        Near.write(self._path, self._path.with_suffix(_BASE))
         write_ids(self._path.with_suffix(_IDS), list(self._ids))
 
     def close(self) -> None:
         self._indexes, self._mapped = [faiss().IndexFlatIP(self._dim)], False
-        self._ids, self._chosen = HeldIds(), None
+        self._ids, self._chosen, self._near = HeldIds(), None, None
 
 
 def _are_many(apart: int, *, of: int) -> bool:
@@ -273,5 +305,4 @@ def _only(start: int, index: Any, live: Rows | None) -> Any:
         return None
     mask = np.zeros(index.ntotal, dtype=np.bool_)
     mask[live[first:last] - start] = True
-    selector = faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
-    return faiss().SearchParameters(sel=selector)
+    return faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
