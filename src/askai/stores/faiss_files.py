@@ -6,6 +6,7 @@ file, so rows are put behind the header that FAISS itself gives an index of so m
 
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,18 @@ def _header(dim: int, count: int) -> bytes:
             "This version of faiss writes its files in another way: install faiss-cpu 1.15.1."
         )
     return header(count)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For a single question: two threads that wait for each other took three times as long as one
+    on a machine with other work (`python -m benchmarks.growth kinds`)."""
+    before = faiss().omp_get_max_threads()
+    faiss().omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss().omp_set_num_threads(before)
 
 
 def faiss() -> Any:

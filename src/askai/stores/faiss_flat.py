@@ -29,7 +29,14 @@ from askai.stores.exact import (
     damaged,
     taken_over,
 )
-from askai.stores.faiss_files import faiss, mapping, read_flat, stored_batches, write_flat
+from askai.stores.faiss_files import (
+    faiss,
+    mapping,
+    one_thread,
+    read_flat,
+    stored_batches,
+    write_flat,
+)
 from askai.stores.ids import HeldIds, Ids, MappedIds, Rows, write_ids
 from askai.stores.near import Near, found_by
 
@@ -212,6 +219,10 @@ class FaissFlatStore:
             return self._best(rows, self._cosines(rows, query), k)
         if min(k, self._ids.count) <= 0:
             return []
+        with one_thread():
+            return self._searched(query, k)
+
+    def _searched(self, query: Vector, k: int) -> list[tuple[str, float]]:
         near = self._proposed(query, k)
         near_scores = self._cosines(near, query)
         first = 1 if len(near) else 0  # of the indexes that are searched through

@@ -25,7 +25,7 @@ from askai.embedders import Vector, Vectors
 from askai.files import link_or_copy, write_durably
 from askai.stores import Found
 from askai.stores.exact import damaged
-from askai.stores.faiss_files import blocks, faiss, read_flat, read_mapped
+from askai.stores.faiss_files import blocks, faiss, one_thread, read_flat, read_mapped
 
 # Vectors above which the file is made. See docs/growth.md for the crossing points.
 LEAST = 20_000
@@ -39,8 +39,8 @@ _BLUR = 1.0  # the length of the noise that is added to a stored vector of lengt
 _K = 10
 _AIM, _ENOUGH = 0.99, 0.97  # recall@10
 _PROBES = (8, 16, 32, 64, 128, 256)  # lists looked into
-_PROPOSED = 40  # candidates for each that is wanted …
-_FEWEST = 800  # … and at least so many
+_PROPOSED = 20  # candidates for each that is wanted …
+_FEWEST = 1000  # … and at least so many
 _QUERY_BITS = 8  # of each number of a question
 
 _FAISS, _JSON = ".near.faiss", ".near.json"
@@ -180,7 +180,8 @@ def _measure(index: Any, vectors: Any) -> _Measured:
 
 def _shares(near: Near, vectors: Any, asked: Vectors, truth: Rows) -> Iterator[float]:
     for query, wanted in zip(asked, truth, strict=True):
-        rows = near.rows(query, _K, None)
+        with one_thread():
+            rows = near.rows(query, _K, None)
         scores = vectors.reconstruct_batch(rows) @ query
         best = rows[np.argsort(-scores, kind="stable")[:_K]]
         yield len(set(best.tolist()) & set(wanted.tolist())) / len(wanted)
