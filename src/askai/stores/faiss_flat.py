@@ -30,6 +30,7 @@ from askai.stores.exact import (
     taken_over,
 )
 from askai.stores.faiss_files import (
+    RowFile,
     faiss,
     mapping,
     one_thread,
@@ -61,7 +62,8 @@ class FaissFlatStore:
         self._indexes = indexes
         self._mapped = mapped
         self._chosen: list[Any] | None = None
-        self._near: Near | None = None  # beside the first index
+        self._near: Near | None = None  # beside the first index …
+        self._file: RowFile | None = None  # … and then its vectors are read from here
 
     @classmethod
     def create(cls, path: Path, *, dim: int) -> Self:
@@ -153,6 +155,8 @@ class FaissFlatStore:
         ids = MappedIds.open(path.with_suffix(_IDS), size=size)
         store = cls(path, ids=ids, indexes=indexes, mapped=mapping() != 0)
         store._near = Near.open(path, indexes[0])
+        if store._near is not None:
+            store._file = RowFile(path.with_suffix(_BASE), indexes[0])
         return store
 
     def add(self, ids: Sequence[str], vectors: Vectors) -> None:
@@ -182,7 +186,7 @@ class FaissFlatStore:
             copy.add(vectors)
         held = HeldIds(self.ids())
         self._ids, self._indexes, self._mapped = held, [copy], False
-        self._chosen = self._near = None
+        self._forget_near()
         return held
 
     @property
@@ -207,7 +211,8 @@ class FaissFlatStore:
         for start, index in self._parts():
             here = (rows >= start) & (rows < start + index.ntotal)
             if here.any():
-                found[here] = index.reconstruct_batch(rows[here] - start)
+                read = self._file.read if self._file and not start else index.reconstruct_batch
+                found[here] = read(rows[here] - start)
         return found
 
     def search(
@@ -301,7 +306,13 @@ class FaissFlatStore:
 
     def close(self) -> None:
         self._indexes, self._mapped = [faiss().IndexFlatIP(self._dim)], False
-        self._ids, self._chosen, self._near = HeldIds(), None, None
+        self._ids = HeldIds()
+        self._forget_near()
+
+    def _forget_near(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._chosen = self._near = self._file = None
 
 
 def _are_many(apart: int, *, of: int) -> bool:

@@ -41,7 +41,7 @@ _AIM, _ENOUGH = 0.99, 0.97  # recall@10
 _PROBES = (8, 16, 32, 48, 64, 96, 128, 192, 256)  # lists looked into
 _PROPOSED = 20  # candidates for each that is wanted …
 _FEWEST = 1000  # … and at least so many
-_QUERY_BITS = 8  # of each number of a question
+_QUERY_BITS = 4  # of each number of a question
 
 _FAISS, _JSON = ".near.faiss", ".near.json"
 _CLASS = "IndexIVFRaBitQ"
@@ -116,7 +116,7 @@ class Near:
         if only is not None:
             parameters.sel = only
         found: Rows = self._index.search(query[np.newaxis], count, params=parameters)[1][0]
-        return found[found >= 0]
+        return np.sort(found[found >= 0])
 
 
 def found_by(path: Path, count: int) -> Found:
