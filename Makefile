@@ -43,11 +43,11 @@ $(BENCH_INSTALLED): FORCE
 endif
 endif
 
-.PHONY: help setup ask index test lint pytest gate eval bench format clean FORCE
+.PHONY: help setup ask index test lint pytest gate eval bench bench-growth format clean FORCE
 
 help: ## list what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 setup: $(INSTALLED) ## make .venv and install everything in it (the others do so by themselves)
 	@echo "$(VENV) is up to date."
@@ -126,6 +126,11 @@ $(BENCH_INSTALLED): benchmarks/requirements.txt constraints.txt | $(INSTALLED)
 	@$(BENCH_PIP) -c constraints.txt torch
 	@$(BENCH_PIP) -r benchmarks/requirements.txt
 	@pwd -P > $(BENCH_INSTALLED)
+
+bench-growth: $(INSTALLED) ## measure what grows with an index (an hour): docs/growth.md
+	@$(BIN)/python -m benchmarks.growth kinds
+	@$(BIN)/python -m benchmarks.growth stores
+	@$(BIN)/python -m benchmarks.growth ask
 
 format: $(INSTALLED) ## lay out the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet

@@ -12,7 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -28,10 +28,13 @@ from askai.generations import (
     FileState,
     Manifest,
     SourceState,
+    StoreState,
+    listing_digest,
     open_generation,
     parse_manifest,
     read_manifest,
     read_skipped,
+    read_sources,
     settings_fingerprint,
     write_skipped,
     writing,
@@ -113,7 +116,12 @@ def test_a_commit_is_what_opens(tmp_path):
     with open_generation(tmp_path / "index", full=True) as generation:
         assert generation.manifest == manifest
         assert generation.path == tmp_path / "index" / manifest.generation
-        assert sorted(manifest.files) == ["lexical/terms", "skipped.json", "vectors"]
+        assert sorted(manifest.files) == [
+            "lexical/terms",
+            "skipped.json",
+            "sources.json",
+            "vectors",
+        ]
         assert manifest.files["vectors"].bytes == 1000
         assert manifest.settings == {"n": 1, "pair": [1, 2]}
         assert manifest.counts == Counts(documents=1, chunks=2, skipped=1, texts=3)
@@ -172,6 +180,21 @@ def test_a_damaged_list_of_skipped_files_is_named(tmp_path, content):
         read_skipped(tmp_path)
 
 
+def test_the_sources_come_back_and_damage_is_named(tmp_path):
+    odd = SourceState("a\udcff.txt", "0" * 64, 3, 4, 5)
+    other = SourceState("名.md", "1" * 64, 6, 7, 8)
+    sources = [odd, other]
+    with writing(tmp_path) as building:
+        manifest = building.commit(settings={}, sources=sources, counts=Counts(2, 2, 0, 2))
+        assert read_sources(building.path) == sources
+        assert manifest.listing == listing_digest(reversed(sources))
+        assert manifest.listing != listing_digest([replace(odd, ctime_ns=9), other])
+        for content in ("", "3", "[3]", '[["a"]]', '[["a", "b", 3, 4, "5"]]', "null"):
+            (building.path / "sources.json").write_text(content)
+            with pytest.raises(IndexDamaged, match=r"sources\.json"):
+                read_sources(building.path)
+
+
 def test_the_fingerprint_depends_on_the_values_and_not_on_their_order():
     assert settings_fingerprint({"a": 1, "b": 2}) == settings_fingerprint({"b": 2, "a": 1})
     assert settings_fingerprint({"a": 1}) != settings_fingerprint({"a": 2})
@@ -187,9 +210,10 @@ manifests = st.builds(
         format=FORMAT, fingerprint=settings_fingerprint(fields["settings"]), **fields
     ),
     generation=texts, created=texts, askai=texts, settings=json_values,
-    sources=st.lists(st.builds(SourceState, texts, texts, numbers, numbers)).map(tuple),
+    listing=texts,
     counts=st.builds(Counts, numbers, numbers, numbers, numbers),
     pace=st.floats(0, 1e6),
+    stores=st.dictionaries(texts, st.builds(StoreState, texts, numbers, st.floats(0, 1), numbers)),
     files=st.dictionaries(names, st.builds(FileState, texts, numbers, numbers), max_size=3),
 )  # fmt: skip
 
@@ -252,9 +276,9 @@ BAD_MANIFESTS = {
     "older": (
         {"format": 0, "files": ...},
         IndexMismatch,
-        r"has format 0, this askai \(\S+\) reads format 2: run `askai index --rebuild`\.",
+        r"has format 0, this askai \(\S+\) reads format 3: run `askai index --rebuild`\.",
     ),
-    "newer": ({"format": 99, "new": 1}, IndexMismatch, "has format 99, .* reads format 2"),
+    "newer": ({"format": 99, "new": 1}, IndexMismatch, "has format 99, .* reads format 3"),
     "lacks a key": ({"counts": ...}, IndexDamaged, r"lacks \['counts'\]"),
     "unknown key": ({"more": 1}, IndexDamaged, r"has unknown \['more'\]"),
     "wrong type": ({"created": 3}, IndexDamaged, "'created' of the manifest is not of type str"),
@@ -263,7 +287,8 @@ BAD_MANIFESTS = {
         IndexDamaged,
         "'documents' of counts is not of type int",
     ),
-    "no source": ({"sources": ["a.txt"]}, IndexDamaged, "a source is not an object"),
+    "store": ({"stores": {"a": {"kind": "flat"}}}, IndexDamaged, r"store 'a' lacks \['recall'"),
+    "no listing": ({"listing": ["a.txt"]}, IndexDamaged, "is not of type str"),
     "files": ({"files": {"a": {"bytes": 3}}}, IndexDamaged, r"file 'a' lacks \['mtime_ns'"),
     "settings": ({"settings": {"n": 2}}, IndexDamaged, "do not have its fingerprint"),
     "outside": (
@@ -671,7 +696,7 @@ def test_a_linked_file_keeps_its_checksum_and_is_not_read_again(tmp_path):
         os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     before, manifest = linked(tmp_path / "index", ["vectors"])
     assert manifest.files["vectors"] == before.manifest.files["vectors"]
-    assert set(manifest.files) == {"vectors", "more"}
+    assert set(manifest.files) == {"vectors", "more", "sources.json"}
     with pytest.raises(IndexDamaged, match="vectors cannot be used: its SHA-256"):
         open_generation(tmp_path / "index", full=True)
 

@@ -207,7 +207,7 @@ def forge(desk, settings):
 def test_another_format_is_named_and_rebuilt(indexed, number):
     file = indexed.generation / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_bytes()) | {"format": number}))
-    says = f"has format {number}, this askai (0.1.0) reads format 2: run `askai index --rebuild`."
+    says = f"has format {number}, this askai (0.1.0) reads format 3: run `askai index --rebuild`."
     for command in (("ask", QUESTION), ("search", "people"), ("status",)):
         indexed.fails(*command, says=says)
     assert indexed.run("index", "--json").json["built"]
@@ -215,8 +215,8 @@ def test_another_format_is_named_and_rebuilt(indexed, number):
 
 
 FILES = [
-    "catalog.sqlite", "vectors.faiss", "vectors.ids.json", "units.faiss", "units.ids.json",
-    "words.npz", "lexical/terms.json", "lexical/scores.npy", "lexical/passages.npy",
+    "catalog.sqlite", "vectors.faiss", "vectors.ids", "units.faiss", "units.ids",
+    "words.npz", "lexical/terms.tables", "lexical/scores.npy", "lexical/passages.npy",
     "lexical/offsets.npy", "skipped.json", "manifest.json",
 ]  # fmt: skip
 
@@ -387,7 +387,7 @@ MOMENTS = {
     "catalogue": "open|catalog.sqlite",
     "embedding": "import|faiss",
     "vectors": "open|vectors.faiss",
-    "units": "open|units.ids.json",
+    "units": "open|units.ids",
     "words": "open|lexical/scores.npy",
     "manifest": "open|manifest.json.tmp",
     "into place": "os.rename|.building|index/g-",
@@ -456,7 +456,7 @@ def test_kill_9_ten_times_leaves_the_last_index_each_time(indexed):
     indexed.answers()
 
 
-@pytest.mark.parametrize("when", ["units.ids.json.tmp", "words.json.tmp", "manifest.json.tmp"])
+@pytest.mark.parametrize("when", ["units.ids.tmp", "words.json.tmp", "manifest.json.tmp"])
 def test_kill_9_after_files_were_linked_leaves_the_last_index(indexed, when):
     first = indexed.generation.name
     (indexed.corpus / "b.md").rename(indexed.corpus / "c.md")

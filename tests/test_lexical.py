@@ -1,6 +1,5 @@
 """The contract of `askai.lexical.LexicalIndex`, held by a BM25 written out by hand."""
 
-import json
 import math
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from askai.errors import IndexDamaged
 from askai.lexical import LEXICALS
+from askai.mapped_tables import MappedTexts, read_tables, write_tables
 from askai.seams import load
 
 PASSAGES = [
@@ -238,20 +238,33 @@ def test_bm25_arrays_that_do_not_belong_together_are_damage(tmp_path, name, chan
     kind = load("lexicals", LEXICALS, "bm25")
     kind.build(tmp_path, PASSAGES).close()
     np.save(tmp_path / name, change(np.load(tmp_path / name)))
-    with pytest.raises(IndexDamaged):
-        kind.open(tmp_path)
+    words = [word for _, words in PASSAGES for word in words]
+    with pytest.raises(IndexDamaged):  # what opening does not look at, a question does
+        kind.open(tmp_path).search(words, 9)
 
 
-def test_bm25_ids_and_terms_must_be_lists_of_different_strings(tmp_path):
+@pytest.mark.parametrize("name", ["ids", "terms"])
+def test_bm25_tables_of_others_or_of_another_kind_are_damage(tmp_path, name):
     kind = load("lexicals", LEXICALS, "bm25")
     kind.build(tmp_path, PASSAGES).close()
-    listing = json.loads((tmp_path / "terms.json").read_text())
-    first = listing["ids"][0]
-    for wrong in ({"ids": [first] * 6}, {"ids": 6}, {"terms": [1] * len(listing["terms"])}, {}):
-        value = listing | wrong if wrong else [listing]
-        (tmp_path / "terms.json").write_text(json.dumps(value))
+    file = tmp_path / f"{name}.tables"
+    texts = list(MappedTexts(read_tables(file, kind=name)))
+    tables = MappedTexts.tables(texts)
+    wrongs = [
+        (MappedTexts.tables(texts[1:]), name),
+        (MappedTexts.tables([*texts, b"more"]), name),
+        (tables, "others"),
+        (tables | {"hashes": tables["hashes"][1:]}, name),
+        (tables | {"ends": tables["ends"] + 1}, name),
+        (tables | {"rows": tables["rows"].astype(np.int64)}, name),
+        ({"texts": tables["texts"]}, name),
+    ]
+    for wrong, kind_of in wrongs:
+        write_tables(file, wrong, kind=kind_of)
         with pytest.raises(IndexDamaged):
             kind.open(tmp_path)
+    write_tables(file, tables, kind=name)
+    kind.open(tmp_path).close()
 
 
 def test_building_and_answering_import_neither_scipy_nor_torch(tmp_path):

@@ -19,7 +19,7 @@ from askai.bench_report import BenchRun, How
 from askai.changes import Changes, changes_since
 from askai.cite import Context, show, shown_path
 from askai.embedders.models import ModelInfo, available
-from askai.generations import Counts, Manifest, read_manifest
+from askai.generations import Counts, Manifest, StoreState, open_generation
 from askai.indexing import IndexReport, build
 from askai.measures import Span
 from askai.recipes import open_corpus, recipe
@@ -91,6 +91,7 @@ CHUNK = Chunk(
 )
 HIT = Hit(CHUNK, 1, 0.95, 0.91, 0.4, dense_rank=1, lexical_rank=2, rerank=3.25)
 BARE_HIT = Hit(Chunk("c2", "b.md", 3, 4, "x", ""), 2, -0.1, -0.1, 0.0)
+NEAR = StoreState("inverted file", 40_000, 0.992, 200)
 MANIFEST = Manifest(
     format=1,
     generation=GENERATION,
@@ -98,9 +99,10 @@ MANIFEST = Manifest(
     askai="0.1.0",
     fingerprint=SHA,
     settings={"embedder": {"name": "hashing", "fingerprint": "hashing/1/512"}},
-    sources=(),
+    listing=SHA,
     counts=Counts(documents=2, chunks=2, skipped=1, texts=4),
     pace=0.0,
+    stores={"passages": StoreState("flat", 2, 1.0, 0), "sentences": NEAR},
     files={},
 )
 TIMINGS = {
@@ -584,10 +586,16 @@ def test_the_index_over_the_repository(settings, report):
 
 
 def test_the_status_over_the_repository(settings, report):
-    corpus, manifest = open_corpus(settings), read_manifest(settings.index_dir)
-    changes = changes_since(corpus, manifest, (), corpus.list())
+    corpus = open_corpus(settings)
+    with open_generation(settings.index_dir) as generation:
+        changes = changes_since(corpus, generation, (), corpus.list())
     value = output.status_object(
-        manifest, changes, (), corpus=settings.corpus, index=settings.index, model=settings.model
+        generation.manifest,
+        changes,
+        (),
+        corpus=settings.corpus,
+        index=settings.index,
+        model=settings.model,
     )
     assert problems("status", value) == []
     assert value["up_to_date"] is True

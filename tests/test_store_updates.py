@@ -1,6 +1,5 @@
 """A store written on top of an earlier one is, to whoever asks it, a store of the live vectors."""
 
-import json
 import os
 from contextlib import closing
 
@@ -14,6 +13,7 @@ from askai.seams import load
 from askai.stores import STORES, Moves
 from askai.stores.exact import ExactStore
 from askai.stores.faiss_flat import MOST_APART, FaissFlatStore
+from askai.stores.ids import MappedIds
 
 DIM = 4
 NAME = "vectors.faiss"
@@ -60,7 +60,7 @@ def written(kind, folder, vectors):
 def updated(kind, folder, earlier, kept, new):
     """`kept` are the ids that there are afterwards, each with the one that it was before."""
     folder.mkdir()
-    gone = [id_ for id_ in earlier._row if kept.get(id_) != id_]
+    gone = [id_ for id_ in earlier.ids() if kept.get(id_) != id_]
     moves = Moves(gone, {id_: there for id_, there in kept.items() if id_ != there})
     kind.write(folder / NAME, dim=DIM, batches=batches(new), earlier=earlier, moves=moves)
     return kind.open(folder / NAME)
@@ -133,7 +133,7 @@ def test_a_store_of_two_files_can_be_changed_and_flushed_as_one(kind, tmp_path):
         store = updated(kind, tmp_path / "b", first, same(ALL[5:]), {"new": (9, 1, 1, 1)})
         store.add(["c50", "more"], np.array([unit((1, 0, 0, 0)), unit((0, 1, 0, 0))]))
         store.delete(["new", "c60"])
-        ids, before = sorted(store._row), store.vectors(sorted(store._row))
+        ids, before = sorted(store.ids()), store.vectors(sorted(store.ids()))
         store.flush()
         store.close()
         assert len(first) == 100
@@ -154,7 +154,7 @@ def shares(folder, other):
     return (folder / NAME).samefile(other / NAME)
 
 
-ONE = ["vectors.faiss", "vectors.ids.json"]
+ONE = ["vectors.faiss", "vectors.ids"]
 TWO = ["vectors.added.faiss", *ONE]
 
 
@@ -182,7 +182,8 @@ def test_only_what_is_new_is_written(tmp_path):
     assert [files(tmp_path / name) for name in "bc"] == [TWO, TWO]
     assert shares(tmp_path / "a", tmp_path / "c")
     assert (tmp_path / "c" / "vectors.added.faiss").stat().st_size == size < 100
-    assert json.loads((tmp_path / "c" / "vectors.ids.json").read_text())[::100] == [None, "moved"]
+    ids = list(MappedIds.open(tmp_path / "c" / "vectors.ids", size=101))
+    assert ids[::100] == [None, "moved"]
 
 
 @pytest.mark.parametrize(("gone", "new"), [(21, 0), (0, 34), (10, 18)], ids=str)
@@ -195,7 +196,7 @@ def test_when_much_is_dead_or_added_all_is_written_into_one_file(tmp_path, gone,
     assert shares(tmp_path / "a", tmp_path / "b")
     assert not shares(tmp_path / "a", tmp_path / "c")
     assert files(tmp_path / "c") == ONE
-    assert None not in json.loads((tmp_path / "c" / "vectors.ids.json").read_text())
+    assert None not in MappedIds.open(tmp_path / "c" / "vectors.ids", size=100 - gone + new)
     assert gone + new > MOST_APART * (100 - gone + new)
 
 

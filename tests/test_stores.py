@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from askai.errors import IndexDamaged, UsageError
 from askai.seams import load
 from askai.stores import STORES
+from askai.stores.ids import write_ids
 
 DIM = 5
 IDS = [f"chunk-{n:02d}" for n in range(12)]
@@ -266,9 +267,8 @@ def test_nothing_is_pickled(kind, tmp_path):
     store = kind.create(tmp_path / "vectors.faiss", dim=DIM)
     store.add(["a"], random_units(1))
     store.flush()
-    assert "vectors.ids.json" in {file.name for file in tmp_path.iterdir()}
     for file in tmp_path.iterdir():
-        assert file.suffix in {".json", ".npy", ".faiss"}
+        assert file.suffix in {".json", ".npy", ".faiss", ".ids"}
 
 
 def damages(folder):
@@ -279,9 +279,17 @@ def damages(folder):
         for length in {0, 3, len(content) // 2, len(content) - 1}:
             yield f"cut to {length}", file, content[:length]
         yield "something else", file, b"PK\x03\x04" + content[4:]
-    ids = folder / "vectors.ids.json"
-    for value in (["a"], ["a", "a", "b"], ["a", "b", 3], {"a": 1}, None):
-        yield f"ids {value}", ids, json.dumps(value).encode()
+    if (ids := folder / "vectors.ids.json").exists():
+        for value in (["a"], ["a", "a", "b"], ["a", "b", 3], {"a": 1}, None):
+            yield f"ids {value}", ids, json.dumps(value).encode()
+    if (ids := folder / "vectors.ids").exists():
+        whole = ids.read_bytes()
+        for value in (["a"], ["a", "b"], ["a", "b", "c", "d"], [None, "a", "b", "c"], [None] * 2):
+            write_ids(ids, value)
+            yield f"ids {value}", ids, ids.read_bytes()
+        ids.write_bytes(whole)
+        yield "another kind", ids, whole.replace(b'"ids"', b'"idx"')
+        yield "other sizes", ids, whole.replace(b"[3]", b"[2]", 1)
 
 
 def test_whatever_is_damaged_is_named(kind, tmp_path):

@@ -19,7 +19,7 @@ from askai.corpus import Corpus
 from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
 from askai.embedders.hashing import HashingEmbedder
 from askai.errors import IndexDamaged
-from askai.generations import open_generation
+from askai.generations import open_generation, read_sources
 from askai.indexing import Recipe, build
 from askai.induced_lexicon import InducedLexicon
 from askai.lexical.bm25 import BM25Index
@@ -135,7 +135,7 @@ def content(index, store):
             "tokens": [lexical.tokens_of(id_) for id_ in ids],
             "ranking": [lexical.search([w, c.lower()], 10) for w in WORK for c in CITIES],
             "words": (words.stems, words.vectors, words.mean, dict(words.shares)),
-            "sources": {(state.path, state.sha256) for state in generation.manifest.sources},
+            "sources": {(state.path, state.sha256) for state in read_sources(generation.path)},
         }
 
 
@@ -281,7 +281,7 @@ def test_an_interrupted_build_is_taken_up_where_it_was(folder, tmp_path, monkeyp
 DAMAGE = {
     "vectors.faiss": lambda held: held["chunks"],
     "units.faiss": lambda held: held["units"],
-    "lexical/terms.json": lambda _: [],
+    "lexical/terms.tables": lambda _: [],
     "words.npz": lambda _: [],
     "words.json": lambda _: [],
     "skipped.json": lambda _: [],
@@ -305,6 +305,20 @@ def test_only_the_damaged_part_is_made_anew(folder, index, name, lost, full):
     embedder = Counting()
     report = build(corpus(folder), index, recipe(embedder), full=full)
     assert (report.built, report.read, report.embedded) == (True, 0, len(lost(before)))
+    same(content(index, FaissFlatStore), before)
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["cut", "bit"])
+def test_without_its_sources_all_is_read_and_nothing_embedded(folder, index, full):
+    before = content(index, FaissFlatStore)
+    with open_generation(index) as generation:
+        file = generation.path / "sources.json"
+    stat, data = file.stat(), bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data if full else data[:-4])
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    report = build(corpus(folder), index, recipe(), full=full)
+    assert (report.built, report.read, report.embedded) == (True, 8, 0)
     same(content(index, FaissFlatStore), before)
 
 
@@ -332,7 +346,7 @@ def test_a_renamed_file_writes_no_vector_and_an_open_index_goes_on(folder, index
                 assert (before.path / name).samefile(after.path / name)
                 assert before.manifest.files[name] == after.manifest.files[name]
             assert not [name for name in after.manifest.files if "added" in name]
-        ids = list(reader._row)
+        ids = list(reader.ids())
         vectors = reader.vectors(ids)
     (folder / "z.md").rename(folder / "y.md")
     updated(folder, index)
@@ -371,7 +385,7 @@ def test_an_edited_file_adds_its_vectors_alone(many):
     same(content(index, FaissFlatStore), content(anew, FaissFlatStore))
 
 
-SHARED = ["units.faiss", "units.added.faiss", "units.ids.json", "vectors.faiss"]
+SHARED = ["units.faiss", "units.added.faiss", "units.ids", "vectors.faiss"]
 
 
 @pytest.mark.parametrize("name", SHARED)

@@ -111,6 +111,7 @@ def _commit(bench: Bench, building: Building, settings: dict[str, Any], parts: P
         settings=settings,
         sources=[SourceState(CORPUS, bench.sha256, bench.bytes, bench.mtime_ns, 0)],
         counts=Counts(documents=bench.documents, chunks=parts.chunks, skipped=0, texts=parts.texts),
+        stores=parts.stores,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from askai.corpus import SOURCES, Corpus, CorpusFile, Listing, read_bytes
 from askai.errors import ReadError
-from askai.generations import Manifest, SourceState
+from askai.generations import Generation, SourceState, listing_digest, read_sources
 from askai.records import Skipped
 
 if TYPE_CHECKING:
@@ -70,11 +70,19 @@ def file_statuses(
 
 
 def changes_since(
-    corpus: Corpus, manifest: Manifest, skipped: Sequence[Skipped], listing: Listing
+    corpus: Corpus, generation: Generation, skipped: Sequence[Skipped], listing: Listing
 ) -> Changes:
-    """Compares sizes and times, and contents only where a time alone differs."""
-    known = {state.path: state for state in manifest.sources}
+    """Compares sizes and times, and contents only where a time alone differs.
+
+    While the folder lists what it listed then, the sources of the generation are not read.
+    """
+    manifest = generation.manifest
+    described = manifest.settings.get("descriptions") != description_digest(corpus)
     unread = {skip.path: (skip.bytes, skip.ctime_ns) for skip in skipped}
+    files = [f for f in listing.files if unread.get(f.path) != (f.bytes, f.ctime_ns)]
+    if listing_digest(files) == manifest.listing:
+        return Changes((), (), (), described)
+    known = {state.path: state for state in read_sources(generation.path)}
     added, changed = [], []
     for file in listing.files:
         state = known.pop(file.path, None)
@@ -83,7 +91,6 @@ def changes_since(
                 added.append(file.path)
         elif not is_same(corpus, file, state):
             changed.append(file.path)
-    described = manifest.settings.get("descriptions") != description_digest(corpus)
     return Changes(tuple(added), tuple(changed), tuple(sorted(known)), described)
 
 

@@ -181,7 +181,7 @@ def _agrees(generation: Generation) -> str:
 
 def _agreement(patient: Patient, corpus: Corpus, generation: Generation) -> Iterator[Check]:
     skipped = read_skipped(generation.path)
-    changes = changes_since(corpus, generation.manifest, skipped, corpus.list())
+    changes = changes_since(corpus, generation, skipped, corpus.list())
     if changes.count:
         files = "1 file has" if changes.count == 1 else f"{changes.count} files have"
         yield Check("corpus and index", "warning", f"{files} changed since", "run `askai index`")

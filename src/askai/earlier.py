@@ -12,7 +12,15 @@ from typing import Any
 
 from askai.catalog import Catalog, TextKeys
 from askai.errors import StoredIndexError
-from askai.generations import Generation, Manifest, SourceState, damaged_files, open_unchecked
+from askai.generations import (
+    SOURCES,
+    Generation,
+    Manifest,
+    SourceState,
+    damaged_files,
+    open_unchecked,
+    read_sources,
+)
 from askai.induced_lexicon import KnownWords
 from askai.lexical import LexicalIndex
 from askai.stores import Store
@@ -95,6 +103,7 @@ def _opened(
 
     catalog = stack.enter_context(Catalog.open(folder / CATALOG))
     keys = catalog.text_keys()
+    as_read = same(_READING) and SOURCES not in damaged
     passages = units = KnownVectors()
     lexical, cut = None, {}
     if same(EMBEDDING):
@@ -108,8 +117,8 @@ def _opened(
         cut = {key: id_ for id_, key, _ in keys}
     return Earlier(
         manifest=manifest,
-        catalog=folder / CATALOG if same(_READING) else None,
-        states={state.path: state for state in manifest.sources} if same(_READING) else {},
+        catalog=folder / CATALOG if as_read else None,
+        states={state.path: state for state in read_sources(folder)} if as_read else {},
         passages=passages,
         units=units,
         words=KnownWords.open(folder / WORDS) if same(_WORDS) and whole(WORDS) else KnownWords(),

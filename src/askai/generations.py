@@ -2,7 +2,8 @@
 
     index/CURRENT              the name of the current generation
     index/g-20261121T215900-1f2e3d4c/
-        manifest.json          what the generation was made from, and the checksum of each file
+        manifest.json          how the generation was made, and the checksum of each file
+        sources.json           what it was made from; not read while nothing has changed
         catalog.sqlite, vectors.faiss, lexical/, skipped.json …
     index/.building-…          a generation being written; left behind by a killed process
     index/.removing-…          an old generation being deleted
@@ -25,7 +26,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -34,20 +35,24 @@ from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
-from typing import IO, Any, Final, NoReturn, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 
 from askai.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexMissing, StoredIndexError
 from askai.files import sha256_of, sync_folder, write_durably
 from askai.records import Skipped
 
+if TYPE_CHECKING:
+    from askai.corpus import CorpusFile
+
 if sys.platform != "win32":
     import fcntl
 
-FORMAT: Final = 2  # raised whenever a generation written before could be misread
+FORMAT: Final = 3  # raised whenever a generation written before could be misread
 
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 SKIPPED = "skipped.json"
+SOURCES = "sources.json"
 NAME = re.compile(r"g-\d{8}T\d{6}-[0-9a-f]{8}")
 ATTEMPTS = 50  # to open a generation while writers replace it
 PAUSE = 0.01  # seconds between two attempts
@@ -84,8 +89,18 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreState:
+    """How vectors are found, as `stores.Found` has it."""
+
+    kind: str
+    vectors: int
+    recall: float
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation was made from and consists of."""
+    """How a generation was made, and what it consists of; its size is not the corpus's."""
 
     format: int
     generation: str
@@ -93,9 +108,10 @@ class Manifest:
     askai: str  # version of the program
     fingerprint: str  # `settings_fingerprint(settings)`
     settings: dict[str, Any]  # all that shapes the index, as JSON
-    sources: tuple[SourceState, ...]
+    listing: str  # `listing_digest` of the sources
     counts: Counts
     pace: float  # seconds to embed a text, by the last build that embedded many; 0: not known
+    stores: dict[str, StoreState]  # by what they are of: "passages", "sentences"
     files: dict[str, FileState]  # by name relative to the generation, with forward slashes
 
 
@@ -271,10 +287,11 @@ def _manifest(value: Any) -> Manifest:
     manifest = Manifest(
         **top
         | {
-            "sources": tuple(
-                SourceState(**_checked(item, SourceState, "a source")) for item in top["sources"]
-            ),
             "counts": Counts(**_checked(top["counts"], Counts, "counts")),
+            "stores": {
+                name: StoreState(**_checked(item, StoreState, f"store {name!r}"))
+                for name, item in top["stores"].items()
+            },
             "files": {
                 name: FileState(**_checked(item, FileState, f"file {name!r}"))
                 for name, item in top["files"].items()
@@ -293,9 +310,10 @@ def _manifest(value: Any) -> Manifest:
 # As JSON gives them; a dict or a list is looked into by `_manifest`.
 TYPES: Final[dict[str, type]] = {
     "format": int, "generation": str, "created": str, "askai": str, "fingerprint": str,
-    "settings": dict, "sources": list, "counts": dict, "files": dict,
+    "settings": dict, "listing": str, "counts": dict, "stores": dict, "files": dict,
     "path": str, "sha256": str, "bytes": int, "mtime_ns": int, "ctime_ns": int,
     "documents": int, "chunks": int, "skipped": int, "texts": int, "pace": float,
+    "kind": str, "vectors": int, "recall": float, "sample": int,
 }  # fmt: skip
 
 
@@ -346,6 +364,7 @@ class Building:
         sources: Iterable[SourceState],
         counts: Counts,
         pace: float = 0.0,
+        stores: Mapping[str, StoreState] | None = None,
     ) -> Manifest:
         """Makes this generation the current one and deletes the old ones that nobody reads.
 
@@ -355,6 +374,8 @@ class Building:
         if self.path.name == self.name:
             raise ValueError(f"{self.name} is committed already.")
         as_json = json.loads(json.dumps(settings))
+        sources = tuple(sources)
+        _write_sources(self.path, sources)
         written = [file for file in sorted(self.path.rglob("*")) if file.is_file()]
         known = self._known()
         for file in written:
@@ -368,9 +389,10 @@ class Building:
             askai=version("askai"),
             fingerprint=settings_fingerprint(as_json),
             settings=as_json,
-            sources=tuple(sources),
+            listing=listing_digest(sources),
             counts=counts,
             pace=pace,
+            stores=dict(stores or {}),
             files={
                 file.relative_to(self.path).as_posix(): state
                 for file, state in zip(written, states, strict=True)
@@ -405,11 +427,15 @@ class Building:
     def discard_unless_current(self) -> None:
         """Deletes what was written, unless it became the current generation."""
         self._pool.shutdown(cancel_futures=True)
-        with suppress(StoredIndexError):
-            if _current(self._index_dir) == self.name:
-                return
-        for path in (self.path, self._index_dir / self.name):
-            shutil.rmtree(path, ignore_errors=True)
+        try:
+            current = _current(self._index_dir)
+        except IndexMissing:
+            current = ""
+        except StoredIndexError:  # it may name this one: what is left is for the next writer
+            return
+        if current != self.name:
+            for path in (self.path, self._index_dir / self.name):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
@@ -541,6 +567,33 @@ def _inside(filename: Any, folder: Path) -> bool:
     path = Path(os.path.abspath(os.fsdecode(filename)))  # noqa: PTH100 - links stay as they are
     top = Path(os.path.abspath(folder))  # noqa: PTH100
     return path.is_relative_to(top) or path in top.parents
+
+
+# --- the files of the corpus -----------------------------------------------------------------
+
+
+def listing_digest(files: "Iterable[SourceState | CorpusFile]") -> str:
+    """The SHA-256 of what a folder's listing says of these files: one of the same digest as a
+    generation's needs no look at its sources."""
+    lines = sorted(f"{file.path}\0{file.bytes} {file.mtime_ns} {file.ctime_ns}" for file in files)
+    return sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _write_sources(generation: Path, sources: Sequence[SourceState]) -> None:
+    rows = [[getattr(source, name) for name in SourceState.__dataclass_fields__]
+            for source in sources]  # fmt: skip
+    write_durably(generation / SOURCES, json.dumps(rows, ensure_ascii=False))
+
+
+def read_sources(generation: Path) -> list[SourceState]:
+    """What a generation was made from; raises IndexDamaged when it cannot be read."""
+    file = generation / SOURCES
+    try:
+        names = list(SourceState.__dataclass_fields__)
+        rows = [dict(zip(names, row, strict=True)) for row in json.loads(file.read_bytes())]
+        return [SourceState(**_checked(row, SourceState, "a source")) for row in rows]
+    except (OSError, ValueError, TypeError) as error:
+        _damaged(file, str(error), cause=error)
 
 
 # --- files that were not read ----------------------------------------------------------------

@@ -4,8 +4,8 @@ import gc
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from itertools import islice
@@ -37,6 +37,7 @@ from askai.generations import (
     Counts,
     Manifest,
     SourceState,
+    StoreState,
     open_generation,
     read_skipped,
     settings_fingerprint,
@@ -183,6 +184,7 @@ def build(
                 skipped=len(made.skipped),
                 texts=made.parts.texts,
             ),
+            stores=made.parts.stores,
             pace=made.parts.pace or (earlier.manifest.pace if earlier.manifest else 0.0),
         )
         journal.forget()
@@ -218,16 +220,16 @@ def _unchanged(
         # What is damaged is made anew, and not called up to date.
         with open_generation(index_dir, full=full) as generation:
             manifest, skipped = generation.manifest, read_skipped(generation.path)
+            if manifest.fingerprint != settings_fingerprint(settings):
+                return None
+            changes = changes_since(corpus, generation, skipped, listing)
     except StoredIndexError:
-        return None
-    if manifest.fingerprint != settings_fingerprint(settings):
         return None
     # A file that a reader failed at has its size and time; one that none was tried on has not.
     listed = {(s.path, s.reason) for s in skipped if not s.ctime_ns}
     failed = {s.path for s in skipped if s.ctime_ns}
     same_skips = listed == {(s.path, s.reason) for s in listing.skipped}
     there = failed <= {file.path for file in listing.files}
-    changes = changes_since(corpus, manifest, skipped, listing)
     return manifest if same_skips and there and not changes.count else None
 
 
@@ -310,6 +312,7 @@ class Parts:
     texts: int  # passages and their units
     embedded: int  # of them, since no vector was kept
     seconds: float  # it took to embed them
+    stores: Mapping[str, StoreState]  # how each finds what it holds
 
     @property
     def pace(self) -> float:
@@ -354,7 +357,16 @@ def write_parts(
             texts=embedding.total,
             embedded=embedding.new,
             seconds=embedding.seconds,
+            stores={
+                "passages": _found_by(recipe, folder / VECTORS),
+                "sentences": _found_by(recipe, folder / UNITS),
+            },
         )
+
+
+def _found_by(recipe: Recipe, path: Path) -> StoreState:
+    with closing(recipe.store_class.open(path)) as store:
+        return StoreState(**asdict(store.found_by()))
 
 
 def _write_lexical(

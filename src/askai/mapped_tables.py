@@ -8,23 +8,29 @@ nothing to open, and only the pages that are looked at are ever read.
     $ASKAI_CACHE/tables/NAME-1a2b3c4d5e6f7081.json   what they were made of, and their checksum
 
 The second is written last. A cache that cannot be written costs the time and nothing else.
+
+A part of an index keeps its tables in one file, whose checksum is in the manifest: `write_tables`.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b, sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from askai.files import cache_dir, stamped_sha256, write_durably
+from askai.files import cache_dir, stamped_sha256, write_durably, writing_durably
 
 Tables = Mapping[str, NDArray[Any]]  # by name; not to be written to
 
 _ALIGNED = 64  # bytes
+_MARK = b"askai/t1"  # a file of `write_tables` begins with it
+_HEADER = struct.Struct("<8sQ")  # that, and the bytes of the layout as JSON
 
 
 class MappedTexts:
@@ -48,8 +54,22 @@ class MappedTexts:
             "texts": np.frombuffer(b"".join(texts), np.uint8),
         }
 
+    def check(self) -> None:
+        """Raises ValueError when the tables cannot belong together, as far as can be told without
+        reading them."""
+        kinds = [table.dtype for table in (self._hashes, self._rows, self._ends, self._texts)]
+        sizes = [len(self._hashes), len(self._ends) - 1, len(self._texts)]
+        ends = [len(self), len(self), int(self._ends[-1]) if len(self._ends) else -1]
+        if kinds != [np.uint64, np.int32, np.int64, np.uint8] or sizes != ends:
+            raise ValueError("its tables do not belong together")
+
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Every text, in order of place."""
+        whole, ends = self._texts.tobytes(), self._ends.tolist()
+        return (whole[start:end] for start, end in pairwise(ends))
 
     def __getitem__(self, row: int) -> bytes:
         return bytes(self._texts[self._ends[row] : self._ends[row + 1]])
@@ -90,7 +110,7 @@ def tables_of(
     with suppress(OSError, ValueError, KeyError, TypeError):
         return _mapped(path, cache)
     tables = make(source)
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # none, or what another process is just writing
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, tables)
         return _mapped(path, cache)
@@ -117,10 +137,51 @@ def _mapped(path: Path, cache: Path | None) -> Tables:
     record = json.loads(path.with_suffix(".json").read_text("utf-8"))
     if record["sha256"] != stamped_sha256(path, cache):
         raise ValueError(f"{path} is damaged")
-    whole = np.memmap(path, np.uint8, mode="r")
+    whole = np.memmap(path, np.uint8, mode="r").view(np.ndarray)
+    return _arrays(whole, record["layout"])
+
+
+def write_tables(path: Path, tables: Tables, *, kind: str) -> None:
+    """Writes a file that `read_tables` maps; `kind` says what it is of."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in tables.items()}
+    layout: dict[str, list[Any]] = {}
+    end = 0
+    for name, array in arrays.items():
+        layout[name] = [array.dtype.str, list(array.shape), end]
+        end += array.nbytes + -array.nbytes % _ALIGNED
+    header = json.dumps({"kind": kind, "bytes": end, "layout": layout}).encode()
+    with writing_durably(path) as file:
+        file.write(_HEADER.pack(_MARK, len(header)) + header)
+        file.write(bytes(-file.tell() % _ALIGNED))
+        for array in arrays.values():
+            file.write(array.reshape(-1).view(np.uint8).data)
+            file.write(bytes(-array.nbytes % _ALIGNED))
+
+
+def read_tables(path: Path, *, kind: str) -> Tables:
+    """Maps what `write_tables` wrote, without looking at the arrays themselves.
+
+    Raises OSError, or ValueError, KeyError or TypeError for a file that is not of this kind and
+    size.
+    """
+    whole = np.memmap(path, np.uint8, mode="r").view(np.ndarray)
+    if len(whole) < _HEADER.size:
+        raise ValueError("it is cut short")
+    mark, length = _HEADER.unpack(whole[: _HEADER.size].tobytes())
+    if mark != _MARK:
+        raise ValueError("it holds no tables")
+    start = _HEADER.size + length
+    header = json.loads(whole[_HEADER.size : start].tobytes())
+    start += -start % _ALIGNED
+    if header["kind"] != kind or len(whole) != start + header["bytes"]:
+        raise ValueError(f"it holds {header['kind']!r} in {len(whole)} bytes")
+    return _arrays(whole[start:], header["layout"])
+
+
+def _arrays(whole: NDArray[np.uint8], layout: Mapping[str, Any]) -> Tables:
     tables: dict[str, NDArray[Any]] = {}
-    for name, (kind, shape, at) in record["layout"].items():
+    for name, (kind, shape, at) in layout.items():
         dtype = np.dtype(kind)
         size = dtype.itemsize * int(np.prod(shape))
-        tables[name] = whole[at : at + size].view(np.ndarray).view(dtype).reshape(shape)
+        tables[name] = whole[at : at + size].view(dtype).reshape(shape)
     return tables

@@ -169,6 +169,7 @@ def status_object(
         "model_set": model,
         "documents": manifest.counts.documents,
         "passages": manifest.counts.chunks,
+        "vectors": {name: asdict(store) for name, store in manifest.stores.items()},
         "skipped": [_skipped(skip) for skip in skipped],
         "files": None if files is None else [asdict(file) for file in files],
         "up_to_date": changes.count == 0,

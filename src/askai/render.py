@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from askai.cite import Context
     from askai.doctor import Check
     from askai.embedders.models import ModelInfo
-    from askai.generations import Manifest
+    from askai.generations import Manifest, StoreState
     from askai.indexing import IndexReport
     from askai.verify import Verification
 
@@ -279,6 +279,15 @@ def models(found: Sequence[ModelInfo]) -> str:
     return "\n".join(blocks)
 
 
+def _search(name: str, store: StoreState) -> str:
+    """How vectors are found, and what is missed by it."""
+    held = f"{store.vectors} vectors of {name}"
+    if store.recall < 1 or (store.sample and store.kind != "flat"):
+        return f"{held}: {store.kind}, recall@10 {store.recall:.3f} of {store.sample} questions"
+    because = ", since an inverted file found too little" if store.sample else ""
+    return f"{held}: all are looked at{because}"
+
+
 def status(
     manifest: Manifest,
     changes: Changes,
@@ -296,6 +305,7 @@ def status(
         f"made      {manifest.created} by askai {manifest.askai}",
         f"model     {made['name']} ({made['fingerprint']})",
         f"holds     {counts.documents} documents, {counts.chunks} passages",
+        *(f"search    {_search(name, store)}" for name, store in manifest.stores.items()),
     ]
     if changes.count:
         lines.append("The corpus has changed since then; run `askai index`:")

@@ -225,12 +225,13 @@ def _state(settings: Settings) -> tuple[Any, Any, Any]:
     from askai.corpus import Corpus  # noqa: PLC0415
     from askai.generations import open_generation, read_skipped  # noqa: PLC0415
 
-    with open_generation(settings.index_dir) as generation:  # held: a writer may delete it
-        manifest, skipped = generation.manifest, read_skipped(generation.path)
     corpus = Corpus.open(
         settings.corpus_dir, max_bytes=settings.max_file_bytes, index=settings.index_dir
     )
-    return manifest, changes_since(corpus, manifest, skipped, corpus.list()), skipped
+    with open_generation(settings.index_dir) as generation:  # held: a writer may delete it
+        skipped = read_skipped(generation.path)
+        changes = changes_since(corpus, generation, skipped, corpus.list())
+        return generation.manifest, changes, skipped
 
 
 def warn_if_changed(settings: Settings) -> None:

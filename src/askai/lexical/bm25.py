@@ -6,12 +6,14 @@ idf(t) = ln(1 + (N − df + 0.5) / (df + 0.5)); a term given twice in the questi
 
 A folder of three arrays, a sparse matrix by columns: the postings of term number c are
 `passages.npy[s:e]` (row of the passage) and `scores.npy[s:e]` with s, e = `offsets.npy[c:c+2]`;
-`terms.json` lists the terms and the ids of the passages. Two more arrays keep what was given, so
-that an update cuts into words only what is new: passage r is the terms numbered
+`terms.tables` and `ids.tables` have the terms and the ids of the passages. Two more arrays keep
+what was given, so that an update cuts into words only what is new: passage r is the terms numbered
 `tokens.npy[s:e]` with s, e = `ends.npy[r:r+2]`. Nothing is pickled.
+
+All of it is mapped, and opening looks at the sizes alone: what a question touches is checked when
+it is touched.
 """
 
-import json
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askai.errors import IndexDamaged
-from askai.files import write_durably, writing_durably
+from askai.files import writing_durably
 from askai.lexical import Term
+from askai.mapped_tables import MappedTexts, read_tables, write_tables
 
 K1 = 1.2
 B = 0.75
@@ -33,18 +36,19 @@ _TOKENS = 1 << 21  # counted at a time
 
 ARRAYS = {"scores": np.float32, "passages": np.int32, "offsets": np.int64}
 GIVEN = {"tokens": np.int32, "ends": np.int64}
+_TEXTS = ("ids", "terms")  # their tables, each in a file
 
 
 class BM25Index:
     """See `askai.lexical.LexicalIndex`; `search`, `idf` and `ceiling` may run in any thread."""
 
     def __init__(
-        self, *, ids: list[str], terms: list[str], arrays: dict[str, NDArray[Any]]
+        self, path: Path, *, ids: MappedTexts, terms: MappedTexts, arrays: dict[str, NDArray[Any]]
     ) -> None:
+        self._path = path
         self._ids = ids
-        self._row = {id_: row for row, id_ in enumerate(ids)}
-        self._column = {term: column for column, term in enumerate(terms)}
         self._terms = terms
+        self._found: dict[str, int] = {}  # numbers of terms that were asked for; -1: it is none
         self._tokens, self._ends = (arrays[name] for name in GIVEN)
         self._scores, self._passages, self._offsets = (arrays[name] for name in ARRAYS)
 
@@ -84,35 +88,41 @@ class BM25Index:
                 header = np.lib.format.header_data_from_array_1_0(values)
                 np.lib.format.write_array_header_1_0(file, header)
                 file.write(values.data)
-        listing = {"k1": K1, "b": B, "ids": ids, "terms": terms}
-        write_durably(path / "terms.json", json.dumps(listing))
-        return cls(ids=ids, terms=terms, arrays=arrays)
+        for name, texts in zip(_TEXTS, (ids, terms), strict=True):
+            tables = MappedTexts.tables([_bytes(text) for text in texts])
+            write_tables(path / f"{name}.tables", tables, kind=name)
+        return cls.open(path)
 
     def given(self, ids: Sequence[str]) -> tuple[list[str], NDArray[np.int32], NDArray[np.int64]]:
         """All terms; their numbers in these passages, one after the other; how many each has."""
-        rows = np.array([self._row[id_] for id_ in ids], dtype=np.int64)
+        rows = np.array(self._rows(ids), dtype=np.int64)
         starts, lengths = self._ends[rows], self._ends[rows + 1] - self._ends[rows]
         before = np.cumsum(lengths) - lengths
         places = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-        return self._terms, np.asarray(self._tokens[places]), lengths
+        return [*map(_text, self._terms)], np.asarray(self._tokens[places]), lengths
+
+    def _rows(self, ids: Sequence[str]) -> list[int]:
+        """Raises KeyError for an unknown id."""
+        rows = self._ids.rows([_bytes(id_) for id_ in ids])
+        if -1 in rows:
+            raise KeyError(ids[rows.index(-1)])
+        return rows
 
     @classmethod
     def open(cls, path: Path) -> Self:
         try:
-            listing = json.loads((path / "terms.json").read_text("utf-8"))
-            ids, terms = listing["ids"], listing["terms"]
             # Not np.load, which takes a file that begins like a ZIP archive for one.
             arrays: dict[str, NDArray[Any]] = {
                 name: np.lib.format.open_memmap(path / f"{name}.npy", mode="r")
                 for name in ARRAYS | GIVEN
             }
+            ids, terms = (
+                MappedTexts(read_tables(path / f"{name}.tables", kind=name)) for name in _TEXTS
+            )
             _check(ids, terms, arrays)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise IndexDamaged(
-                f"The word index {path} cannot be used: {type(error).__name__}: {error}. "
-                "Run `askai index --rebuild`."
-            ) from error
-        return cls(ids=ids, terms=terms, arrays=arrays)
+            raise _damaged(path, f"{type(error).__name__}: {error}") from error
+        return cls(path, ids=ids, terms=terms, arrays=arrays)
 
     def search(
         self, terms: Sequence[Term], k: int, *, among: Sequence[str] | None = None
@@ -126,25 +136,36 @@ class BM25Index:
             elif columns:
                 rows, weights = self._united(columns)
                 scores[rows] += weights
-        rows = np.flatnonzero(scores)
-        if among is not None:
-            allowed = [self._row[id_] for id_ in among if id_ in self._row]
-            rows = np.intersect1d(rows, np.array(allowed, dtype=np.int64))
+        if among is None:
+            rows = np.flatnonzero(scores)
+        else:
+            known = {row for row in self._ids.rows([_bytes(id_) for id_ in among]) if row >= 0}
+            allowed = np.array(sorted(known), dtype=np.int64)
+            rows = allowed[scores[allowed] != 0]
         k = min(k, len(rows))
         if k <= 0:
             return []
-        threshold = np.partition(scores[rows], -k)[-k]
-        ranked = sorted(
-            (-float(scores[row]), self._ids[row]) for row in rows if scores[row] >= threshold
-        )
+        worth = scores[rows]
+        threshold = np.partition(worth, -k)[-k]
+        best = np.flatnonzero(worth >= threshold)
+        ranked = sorted((-float(worth[n]), _text(self._ids[int(rows[n])])) for n in best)
         return [(id_, -negated) for negated, id_ in ranked[:k]]
 
     def _columns(self, term: Term) -> list[int]:
-        tokens = (term,) if isinstance(term, str) else dict.fromkeys(term)
-        return [self._column[token] for token in tokens if token in self._column]
+        tokens = [term] if isinstance(term, str) else [*dict.fromkeys(term)]
+        new = [token for token in tokens if token not in self._found]
+        self._found.update(zip(new, self._terms.rows([*map(_bytes, new)]), strict=True))
+        return [n for token in tokens if (n := self._found[token]) >= 0]
 
     def _postings(self, column: int) -> slice:
-        return slice(int(self._offsets[column]), int(self._offsets[column + 1]))
+        """Raises IndexDamaged when they are no postings of passages that there are."""
+        start, end = self._offsets[column : column + 2].tolist()
+        rows = self._passages[max(0, start) : end]
+        if not len(rows) or len(rows) != end - start:
+            raise _damaged(self._path, f"the postings of term {column} are {start} to {end}")
+        if not 0 <= rows.min() <= rows.max() < len(self._ids):
+            raise _damaged(self._path, f"it names a passage that is not one of {len(self._ids)}")
+        return slice(start, end)
 
     def _united(self, columns: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """Rows and scores of several tokens that count as one.
@@ -164,9 +185,9 @@ class BM25Index:
         return rows, self._idf(len(rows)) * frequencies / (1 + frequencies)
 
     def tokens_of(self, id_: str) -> list[str]:
-        row = self._row[id_]
+        (row,) = self._rows([id_])
         numbers = self._tokens[self._ends[row] : self._ends[row + 1]].tolist()
-        return [self._terms[number] for number in numbers]
+        return [_text(self._terms[number]) for number in numbers]
 
     def idf(self, term: Term) -> float:
         """Natural logarithm; 0 only in an empty index."""
@@ -183,7 +204,7 @@ class BM25Index:
         return math.log1p((len(self._ids) - frequency + 0.5) / (frequency + 0.5))
 
     def __contains__(self, token: object) -> bool:
-        return token in self._column
+        return isinstance(token, str) and bool(self._columns(token))
 
     def ceiling(self, terms: Sequence[Term]) -> float:
         """The sum of the idfs: tf / (tf + …) stays below 1. A term given twice counts twice."""
@@ -193,10 +214,24 @@ class BM25Index:
         return len(self._ids)
 
     def close(self) -> None:
-        self._ids, self._row, self._column = [], {}, {}
-        self._terms = []
+        nothing = MappedTexts(MappedTexts.tables([]))
+        self._ids, self._terms = nothing, nothing
         self._scores, self._passages, self._offsets = (np.empty(0, t) for t in ARRAYS.values())
         self._tokens, self._ends = (np.empty(0, t) for t in GIVEN.values())
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogatepass")
+
+
+def _damaged(path: Path, found: str) -> IndexDamaged:
+    return IndexDamaged(
+        f"The word index {path} cannot be used: {found}. Run `askai index --rebuild`."
+    )
 
 
 _NONE: tuple[list[str], NDArray[np.int32], NDArray[np.int64]] = (
@@ -275,23 +310,16 @@ def _counted(numbers: NDArray[np.int32], ends: NDArray[np.int64]) -> Iterator[_B
         start = stop
 
 
-def _check(ids: Any, terms: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    """Raises ValueError when the parts cannot belong together."""
+def _check(ids: MappedTexts, terms: MappedTexts, arrays: dict[str, NDArray[Any]]) -> None:
+    """Raises ValueError when the parts cannot belong together, by their sizes."""
     for name, dtype in (ARRAYS | GIVEN).items():
         if arrays[name].dtype != dtype or arrays[name].ndim != 1:
             raise ValueError(f"{name}.npy holds {arrays[name].dtype} of shape {arrays[name].shape}")
-    for strings in (ids, terms):
-        if not isinstance(strings, list) or not all(isinstance(text, str) for text in strings):
-            raise ValueError("terms.json does not hold lists of strings")
-        if len(set(strings)) != len(strings):
-            raise ValueError("terms.json holds a string twice")
+    ids.check()
+    terms.check()
     scores, passages, offsets = (arrays[name] for name in ARRAYS)
     ends = [0, len(scores), len(passages)]
     if len(offsets) != len(terms) + 1 or [offsets[0], offsets[-1], offsets[-1]] != ends:
         raise ValueError(f"{len(terms)} terms, {len(offsets)} offsets, {len(scores)} postings")
     if len(arrays["ends"]) != len(ids) + 1 or arrays["ends"][-1] != len(arrays["tokens"]):
         raise ValueError(f"{len(ids)} passages, {len(arrays['ends'])} ends")
-    if (np.diff(offsets) < 0).any():
-        raise ValueError("offsets.npy does not ascend")
-    if len(passages) and not 0 <= passages.min() <= passages.max() < len(ids):
-        raise ValueError(f"passages.npy names a passage that is not one of {len(ids)}")

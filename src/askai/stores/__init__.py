@@ -28,6 +28,16 @@ class Moves:
 STAY = Moves()
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a store finds what it holds."""
+
+    kind: str  # "flat": all vectors are looked at
+    vectors: int
+    recall: float  # recall@10 against a search through all, measured when it was made
+    sample: int  # questions that it was measured by; 0: none, since all are looked at
+
+
 class Store(Protocol):
     """Vectors found by inner product, which for unit vectors is the cosine."""
 
@@ -76,8 +86,13 @@ class Store(Protocol):
     ) -> list[tuple[str, float]]:
         """The k nearest ids with their cosines, best first, ties in order of id.
 
-        `among` restricts the search to these ids (unknown ones are ignored).
+        `among` restricts the search to these ids (unknown ones are ignored). Cosines are exact;
+        whether all of the nearest are found, `found_by` tells.
         """
+        ...
+
+    def found_by(self) -> Found:
+        """How `search` finds without `among`. With it, all of these are looked at."""
         ...
 
     def __len__(self) -> int: ...

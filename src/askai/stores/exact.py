@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from askai.embedders import Vector, Vectors
 from askai.errors import IndexDamaged
 from askai.files import write_durably
-from askai.stores import STAY, Batches, Moves, Store
+from askai.stores import STAY, Batches, Found, Moves, Store
 
 Scores = NDArray[np.float32]  # shape (n,)
 _COPIED = 8192  # vectors taken over at a time
@@ -58,6 +58,10 @@ class ExactStore:
             raise ValueError("An id is given twice.")
         store.flush()
 
+    def ids(self) -> list[str]:
+        """In the order of their rows."""
+        return list(self._ids)
+
     def after(self, moves: Moves) -> Batches:
         """The vectors as they are after `moves`, a few at a time."""
         return taken_over(self, after(self._ids, moves))
@@ -72,7 +76,7 @@ class ExactStore:
             raise damaged(file, str(error)) from error
         if vectors.dtype != np.float32 or vectors.ndim != 2:
             raise damaged(file, f"it holds {vectors.dtype} of shape {vectors.shape}")
-        return cls(path, ids=read_ids(path, count=vectors.shape[0]), vectors=vectors)
+        return cls(path, ids=_read_ids(path, count=vectors.shape[0]), vectors=vectors)
 
     def add(self, ids: Sequence[str], vectors: Vectors) -> None:
         batch = checked_batch(ids, vectors, dim=self._dim)
@@ -117,6 +121,9 @@ class ExactStore:
         rows = sorted({self._row[id_] for id_ in among if id_ in self._row})
         return best([self._ids[row] for row in rows], cosines(self._vectors[rows], query), k)
 
+    def found_by(self) -> Found:
+        return Found("flat", len(self), 1.0, 0)
+
     def __len__(self) -> int:
         return len(self._ids)
 
@@ -124,7 +131,7 @@ class ExactStore:
         content = BytesIO()
         np.save(content, self._vectors, allow_pickle=False)
         write_durably(self._path.with_suffix(".npy"), content.getbuffer())
-        write_ids(self._path, self._ids)
+        write_durably(self._path.with_suffix(".ids.json"), json.dumps(self._ids))
 
     def close(self) -> None:
         self._rows = np.empty((0, self._dim), dtype=np.float32)
@@ -187,40 +194,20 @@ def checked_query(vector: Vector, *, dim: int) -> Vector:
     return query
 
 
-def read_ids(path: Path, *, count: int) -> list[str]:
+def _read_ids(path: Path, *, count: int) -> list[str]:
     """The ids of the rows of the store at `path`; raises IndexDamaged if there are not `count`."""
-    ids = read_rows(path, count=count)
-    rows = rows_by_id(path, ids)
-    if len(rows) != count:
-        raise damaged(path.with_suffix(".ids.json"), "a vector has no id")
-    return list(rows)
-
-
-def rows_by_id(path: Path, ids: Sequence[str | None]) -> dict[str, int]:
-    """The row of each id of the store at `path`; raises IndexDamaged if two have the same."""
-    rows = {id_: row for row, id_ in enumerate(ids) if id_ is not None}
-    if len(rows) + ids.count(None) != len(ids):
-        raise damaged(path.with_suffix(".ids.json"), "it holds an id twice")
-    return rows
-
-
-def read_rows(path: Path, *, count: int) -> list[str | None]:
-    """The ids of the rows of the store at `path`, with None for each row that counts no more;
-    raises IndexDamaged if there are not `count`."""
     file = path.with_suffix(".ids.json")
     try:
         ids = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise damaged(file, str(error)) from error
-    if not isinstance(ids, list) or not all(isinstance(id_, str) or id_ is None for id_ in ids):
+    if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
         raise damaged(file, "it is not a list of ids")
     if len(ids) != count:
         raise damaged(file, f"it holds {len(ids)} ids for {count} vectors")
+    if len(set(ids)) != count:
+        raise damaged(file, "it holds an id twice")
     return ids
-
-
-def write_ids(path: Path, ids: Sequence[str | None]) -> None:
-    write_durably(path.with_suffix(".ids.json"), json.dumps(ids))
 
 
 def damaged(file: Path, found: str) -> IndexDamaged:

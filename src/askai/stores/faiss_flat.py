@@ -1,42 +1,45 @@
 """FAISS's flat inner-product index: exact, memory-mapped, in one file or in two.
 
 Beside the path given, whose suffix is replaced: `.faiss`; `.added.faiss`, if an update added rows
-since that one was written; and `.ids.json`, the id of each row of the first and then of the second,
-null for a row that counts no more. An update links the first file, which nothing ever writes to
+since that one was written; and `.ids`, the id of each row of the first and then of the second, none
+for a row that counts no more. An update links the first file, which nothing ever writes to
 again, and writes only what is new, since copying the vectors of a large corpus would take longer
 than everything else. FAISS finds the candidates and the oracle's arithmetic ranks them, so both
 stores return the same ids, with the same scores, in the same order.
-
-The vectors of a large corpus do not fit into memory while it is indexed. FAISS cannot append to a
-file, so `write` puts rows behind the header that FAISS itself gives an index of so many.
 """
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from askai.embedders import Vector, Vectors
-from askai.files import link_or_copy, write_durably, writing_durably
-from askai.stores import STAY, Batches, Moves
+from askai.files import link_or_copy, write_durably
+from askai.stores import STAY, Batches, Found, Moves
 from askai.stores.exact import (
+    Scores,
     after,
     best,
     checked_batch,
     checked_query,
     cosines,
     damaged,
-    read_rows,
-    rows_by_id,
     taken_over,
-    write_ids,
 )
+from askai.stores.faiss_files import (
+    RowFile,
+    faiss,
+    mapping,
+    one_thread,
+    read_flat,
+    stored_batches,
+    write_flat,
+)
+from askai.stores.ids import HeldIds, Ids, MappedIds, Rows, write_ids
+from askai.stores.near import Near, found_by
 
 # Above the rounding of a float32 sum over some thousand dimensions, in whatever order.
 ROUNDING = 1e-5
@@ -44,29 +47,27 @@ ROUNDING = 1e-5
 # search then reads at most a third more than it has to, and an update that changes a hundredth
 # writes everything once in 25 times.
 MOST_APART = 0.25
-_READ = 8192  # vectors read at a time
-_BASE, _ADDED = ".faiss", ".added.faiss"
-
-Rows = NDArray[np.int64]  # shape (n,)
+_SCORED = 65_536  # vectors scored at a time where all of some ids are
+_BASE, _ADDED, _IDS = ".faiss", ".added.faiss", ".ids"
+_NO_SCORES: Scores = np.empty(0, dtype=np.float32)
 
 
 class FaissFlatStore:
     """A row of one of the FAISS indexes for each id; see `askai.stores.Store`."""
 
-    def __init__(
-        self, path: Path, *, ids: list[str | None], indexes: list[Any], mapped: bool
-    ) -> None:
-        """`ids` are of the rows of all `indexes`, one after the other; None: it counts no more."""
+    def __init__(self, path: Path, *, ids: Ids, indexes: list[Any], mapped: bool) -> None:
+        """`ids` are of the rows of all `indexes`, one after the other."""
         self._path = path
         self._ids = ids
-        self._row = rows_by_id(path, ids)
         self._indexes = indexes
         self._mapped = mapped
-        self._counting: Rows | None = None
+        self._chosen: list[Any] | None = None
+        self._near: Near | None = None  # beside the first index …
+        self._file: RowFile | None = None  # … and then its vectors are read from here
 
     @classmethod
     def create(cls, path: Path, *, dim: int) -> Self:
-        return cls(path, ids=[], indexes=[_faiss().IndexFlatIP(dim)], mapped=False)
+        return cls(path, ids=HeldIds(), indexes=[faiss().IndexFlatIP(dim)], mapped=False)
 
     @classmethod
     def write(
@@ -79,12 +80,13 @@ class FaissFlatStore:
         moves: Moves = STAY,
     ) -> None:
         if earlier is None:
-            ids = _write(path.with_suffix(_BASE), dim, batches)
+            ids = write_flat(path.with_suffix(_BASE), dim, batches)
+            Near.write(path, path.with_suffix(_BASE))
         else:
             ids = earlier.write_next(path, dim=dim, batches=batches, moves=moves)
         if len(set(ids) - {None}) != len(ids) - ids.count(None):
             raise ValueError("An id is given twice.")
-        write_ids(path, ids)
+        write_ids(path.with_suffix(_IDS), ids)
 
     def write_next(
         self, path: Path, *, dim: int, batches: Batches, moves: Moves
@@ -95,13 +97,18 @@ class FaissFlatStore:
         ids, elsewhere = self._shared(moves)
         dead = ids.count(None)
         if _are_many(dead + len(elsewhere), of=len(ids) - dead + len(elsewhere)):
-            return _write(base, dim, chain(taken_over(self, after(self._row, moves)), batches))
-        new = _write(added, dim, chain(taken_over(self, elsewhere.items()), batches))
+            first = taken_over(self, after(self.ids(), moves))
+            ids = write_flat(base, dim, chain(first, batches))
+            Near.write(path, base)
+            return ids
+        new = write_flat(added, dim, chain(taken_over(self, elsewhere.items()), batches))
         if _are_many(dead + len(new), of=len(ids) - dead + len(new)):
             first = taken_over(self, self._held(ids))
-            ids, new = _write(base, dim, chain(first, _batches(added, new))), []
+            ids, new = write_flat(base, dim, chain(first, stored_batches(added, new))), []
+            Near.write(path, base)
         else:
             link_or_copy(self._path.with_suffix(_BASE), base)
+            Near.link(self._path, path)
         if not new:
             added.unlink()
         return [*ids, *new]
@@ -110,13 +117,14 @@ class FaissFlatStore:
         """The id that each row of the first file has after `moves`; and the others, with those
         that they had: their vectors are in the second file, or in a row with an id already."""
         held = int(self._indexes[0].ntotal)
-        ids, gone = self._ids[:held], set(moves.gone)
-        for id_ in gone:
-            if (row := self._row.get(id_, held)) < held:
+        every = list(self._ids)
+        ids, gone = every[:held], set(moves.gone)
+        for row in self._ids.known(gone):
+            if row < held:
                 ids[row] = None
-        elsewhere = {i: i for i in self._ids[held:] if i is not None and i not in gone}
+        elsewhere = {i: i for i in every[held:] if i is not None and i not in gone}
         for id_, there in moves.taken.items():
-            row = self._row[there]
+            row = self._ids.row(there)
             if id_ in elsewhere:
                 raise ValueError(f"Id {id_!r} is given twice.")
             if row < held and ids[row] is None:
@@ -131,210 +139,192 @@ class FaissFlatStore:
             if id_ is not None and there is not None:
                 yield id_, there
 
+    def ids(self) -> Iterator[str]:
+        """Those that count, in the order of their rows."""
+        return (id_ for id_ in self._ids if id_ is not None)
+
     @classmethod
     def open(cls, path: Path) -> Self:
-        indexes = [_read(path.with_suffix(_BASE))]
+        indexes = [read_flat(path.with_suffix(_BASE))]
         added = path.with_suffix(_ADDED)
         if added.exists():
-            indexes.append(_read(added))
+            indexes.append(read_flat(added))
             if indexes[0].d != indexes[1].d:
                 raise damaged(added, f"its vectors have {indexes[1].d} numbers")
-        ids = read_rows(path, count=sum(index.ntotal for index in indexes))
-        return cls(path, ids=ids, indexes=indexes, mapped=_mapping() != 0)
+        size = sum(index.ntotal for index in indexes)
+        ids = MappedIds.open(path.with_suffix(_IDS), size=size)
+        store = cls(path, ids=ids, indexes=indexes, mapped=mapping() != 0)
+        store._near = Near.open(path, indexes[0])
+        if store._near is not None:
+            store._file = RowFile(path.with_suffix(_BASE), indexes[0])
+        return store
 
     def add(self, ids: Sequence[str], vectors: Vectors) -> None:
         batch = checked_batch(ids, vectors, dim=self._dim)
         self.delete(ids)
-        self._own()
+        self._own().append(ids)
         self._indexes[0].add(batch)
-        self._row.update((id_, row) for row, id_ in enumerate(ids, start=len(self._ids)))
-        self._ids.extend(ids)
 
     def delete(self, ids: Iterable[str]) -> None:
-        gone = {id_ for id_ in ids if id_ in self._row}
-        if not gone:
+        rows = sorted(set(self._ids.known(ids)))
+        if not rows:
             return
-        self._own()
-        rows = np.array(sorted(self._row[id_] for id_ in gone), dtype=np.int64)
+        gone = set(self._ids.at(np.array(rows, dtype=np.int64)))
+        rows = sorted(self._own().known(gone))
         # A flat index closes the gaps and keeps the order of its rows.
-        self._indexes[0].remove_ids(_faiss().IDSelectorBatch(rows))
-        self._ids = [id_ for id_ in self._ids if id_ not in gone]
-        self._row = {id_: row for row, id_ in enumerate(self._ids) if id_ is not None}
+        selected = faiss().IDSelectorBatch(np.array(rows, dtype=np.int64))
+        self._indexes[0].remove_ids(selected)
+        self._ids = HeldIds(id_ for id_ in self._ids if id_ not in gone)
 
-    def _own(self) -> None:
+    def _own(self) -> HeldIds:
         """Copies all rows that count to one index in memory: FAISS aborts the process on a write
         to a mapped one."""
-        if self._mapped or len(self._row) < self._size or len(self._indexes) > 1:
-            copy = _faiss().IndexFlatIP(self._dim)
-            for _, vectors in taken_over(self, after(self._row, STAY)):
-                copy.add(vectors)
-            self._ids = list(self._row)
-            self._row = {id_: row for row, id_ in enumerate(self._ids) if id_ is not None}
-            self._indexes, self._mapped = [copy], False
-
-    @property
-    def _live(self) -> Rows | None:
-        """The rows that count; None: all do. A question does not look for them anew."""
-        if len(self._row) == self._size:
-            return None
-        if self._counting is None:
-            self._counting = np.array(sorted(self._row.values()), dtype=np.int64)
-        return self._counting
+        if isinstance(self._ids, HeldIds) and not self._mapped:
+            return self._ids
+        copy = faiss().IndexFlatIP(self._dim)
+        for _, vectors in taken_over(self, after(self.ids(), STAY)):
+            copy.add(vectors)
+        held = HeldIds(self.ids())
+        self._ids, self._indexes, self._mapped = held, [copy], False
+        self._forget_near()
+        return held
 
     @property
     def _dim(self) -> int:
         return int(self._indexes[0].d)
 
-    @property
-    def _size(self) -> int:
-        """Of all rows, whether they count or not."""
-        return len(self._ids)
-
-    def _parts(self, rows: Rows | None = None) -> Iterator[tuple[Any, int, Rows | None]]:
-        """Each index, the row that it begins with, and those of `rows` in it, as it counts them."""
+    def _parts(self) -> Iterator[tuple[int, Any]]:
+        """The row that each index begins with, and the index."""
         start = 0
         for index in self._indexes:
-            end = start + index.ntotal
-            inside = None if rows is None else rows[(rows >= start) & (rows < end)] - start
-            yield index, start, inside
-            start = end
+            yield start, index
+            start += index.ntotal
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
-        return self._at(np.array([self._row[id_] for id_ in ids], dtype=np.int64))
+        rows = self._ids.known(ids)
+        if len(rows) < len(ids):
+            raise KeyError(next(id_ for id_ in ids if not self._ids.known([id_])))
+        return self._at(np.array(rows, dtype=np.int64))
 
     def _at(self, rows: Rows) -> Vectors:
         found = np.empty((len(rows), self._dim), dtype=np.float32)
-        for index, start, inside in self._parts(rows):
-            if inside is not None and len(inside):
-                here = (rows >= start) & (rows < start + index.ntotal)
-                found[here] = index.reconstruct_batch(inside)
+        for start, index in self._parts():
+            here = (rows >= start) & (rows < start + index.ntotal)
+            if here.any():
+                read = self._file.read if self._file and not start else index.reconstruct_batch
+                found[here] = read(rows[here] - start)
         return found
 
     def search(
         self, vector: Vector, k: int, *, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:
         query = checked_query(vector, dim=self._dim)
-        rows = self._live
         if among is not None:
-            chosen = {self._row[id_] for id_ in among if id_ in self._row}
-            rows = np.array(sorted(chosen), dtype=np.int64)
-        size = self._size if rows is None else len(rows)
-        if min(k, size) <= 0:
+            rows = np.array(sorted(set(self._ids.known(among))), dtype=np.int64)
+            return self._best(rows, self._cosines(rows, query), k)
+        if min(k, self._ids.count) <= 0:
             return []
+        with one_thread():
+            return self._searched(query, k)
+
+    def _searched(self, query: Vector, k: int) -> list[tuple[str, float]]:
+        near = self._proposed(query, k)
+        near_scores = self._cosines(near, query)
+        first = 1 if len(near) else 0  # of the indexes that are searched through
+        size = sum(index.ntotal for index in self._indexes[1:]) if first else self._ids.count
         wanted = min(size, k + 16)
         while True:
-            # Of rows that are all wanted none need be found.
-            if rows is not None and wanted == size:
-                found = rows
-            else:
-                found = self._nearest(query, wanted, rows)
-            scores = cosines(self._at(found), query)
-            ranked = best([self._ids[row] or "" for row in found], scores, k)
+            found = self._nearest(query, wanted, first=first)
+            scores = self._cosines(found, query)
+            rows = np.concatenate([near, found])
+            ranked = self._best(rows, np.concatenate([near_scores, scores]), k)
             # What FAISS left out scores no more than the last candidate, give or take rounding.
-            if wanted == size or ranked[-1][1] - scores.min() > ROUNDING:
+            if wanted == size or len(found) < wanted or ranked[-1][1] - scores.min() > ROUNDING:
                 return ranked
             wanted = min(size, 4 * wanted)
 
-    def _nearest(self, query: Vector, count: int, rows: Rows | None) -> Rows:
-        """The rows of the `count` best by FAISS's own scores, among `rows` if given."""
-        scores, places = [], []
-        for index, start, inside in self._parts(rows):
-            size = index.ntotal if inside is None else len(inside)
-            chosen = None if inside is None else _faiss().SearchParameters(sel=_only(index, inside))
-            if size:
-                found = index.search(query[np.newaxis], min(count, size), params=chosen)
-                scores.append(found[0][0])
-                places.append(found[1][0] + start)
+    def _proposed(self, query: Vector, k: int) -> Rows:
+        """Rows of the first index, where its inverted file has as many as are wanted; else none."""
+        none: Rows = np.empty(0, dtype=np.int64)
+        if self._near is None:
+            return none
+        rows = self._near.rows(query, k, self._choices()[0])
+        return rows if len(rows) >= min(k, self._ids.count) else none
+
+    def _cosines(self, rows: Rows, query: Vector) -> Scores:
+        """Of all these rows, however many they are."""
+        some = (rows[at : at + _SCORED] for at in range(0, len(rows), _SCORED))
+        return np.concatenate([*(cosines(self._at(few), query) for few in some), _NO_SCORES])
+
+    def _best(self, rows: Rows, scores: Scores, k: int) -> list[tuple[str, float]]:
+        """Of few the ids are looked up at once, of many only for those that may be among the k."""
+        if 0 < k < len(scores):
+            near = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+            rows, scores = rows[near], scores[near]
+        return best(self._ids.at(rows), scores, k)
+
+    def _nearest(self, query: Vector, count: int, *, first: int) -> Rows:
+        """The rows of the `count` best by FAISS's own scores, of indexes from the `first` on."""
+        scores, places = [_NO_SCORES], [np.empty(0, dtype=np.int64)]
+        for number, (start, index) in enumerate(self._parts()):
+            if number < first or not index.ntotal:
+                continue
+            selector = self._choices()[number]
+            only = faiss().SearchParameters(sel=selector) if selector else None
+            found = index.search(query[np.newaxis], min(count, index.ntotal), params=only)
+            there = found[1][0] >= 0  # of fewer that count than asked for, the last are none
+            scores.append(found[0][0][there])
+            places.append(found[1][0][there] + start)
         highest = np.argsort(-np.concatenate(scores), kind="stable")[:count]
         nearest: Rows = np.concatenate(places)[highest]
         return nearest
 
+    def _choices(self) -> list[Any]:
+        """For each index FAISS's selector of the rows that count; None where all do. A question
+        does not make it anew."""
+        if self._chosen is None:
+            live = self._ids.live()
+            self._chosen = [_only(start, index, live) for start, index in self._parts()]
+        return self._chosen
+
+    def found_by(self) -> Found:
+        return found_by(self._path, len(self)) if self._mapped else Found("flat", len(self), 1.0, 0)
+
     def __len__(self) -> int:
-        return len(self._row)
+        return self._ids.count
 
     def flush(self) -> None:
         self._own()
         # faiss.write_index drops the error of its last write, so a full disk would go unseen.
-        content = _faiss().serialize_index(self._indexes[0])
+        content = faiss().serialize_index(self._indexes[0])
         write_durably(self._path.with_suffix(_BASE), content.data)
         with suppress(FileNotFoundError):
             self._path.with_suffix(_ADDED).unlink()
-        write_ids(self._path, self._ids)
+        Near.remove(self._path)
+        Near.write(self._path, self._path.with_suffix(_BASE))
+        write_ids(self._path.with_suffix(_IDS), list(self._ids))
 
     def close(self) -> None:
-        self._indexes, self._mapped = [_faiss().IndexFlatIP(self._dim)], False
-        self._ids, self._row = [], {}
+        self._indexes, self._mapped = [faiss().IndexFlatIP(self._dim)], False
+        self._ids = HeldIds()
+        self._forget_near()
+
+    def _forget_near(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._chosen = self._near = self._file = None
 
 
 def _are_many(apart: int, *, of: int) -> bool:
     return apart > MOST_APART * of
 
 
-def _only(index: Any, rows: Rows) -> Any:
-    """What has FAISS look at these rows of an index alone."""
+def _only(start: int, index: Any, live: Rows | None) -> Any:
+    if live is None:
+        return None
+    first, last = np.searchsorted(live, [start, start + index.ntotal])
+    if last - first == index.ntotal:
+        return None
     mask = np.zeros(index.ntotal, dtype=np.bool_)
-    mask[rows] = True
-    return _faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))
-
-
-def _read(file: Path) -> Any:
-    """The index in a file; raises IndexDamaged."""
-    faiss = _faiss()
-    try:
-        index = faiss.read_index(str(file), _mapping())
-    except RuntimeError as error:
-        raise damaged(file, str(error).split("\n")[0]) from error
-    if not isinstance(index, faiss.IndexFlatIP):
-        raise damaged(file, f"it is a {type(index).__name__}, not an IndexFlatIP")
-    return index
-
-
-def _mapping() -> int:
-    # The older IO_FLAG_MMAP is accepted for a flat index but reads it into memory.
-    return int(getattr(_faiss(), "IO_FLAG_MMAP_IFC", 0))
-
-
-def _write(file: Path, dim: int, batches: Batches) -> list[str | None]:
-    """Writes an index of these batches; returns the ids of its rows."""
-    ids: list[str | None] = []
-    with writing_durably(file) as opened:
-        opened.write(_header(dim, 0))
-        for some, vectors in batches:
-            opened.write(checked_batch(some, vectors, dim=dim).data)
-            ids.extend(some)
-        opened.seek(0)
-        opened.write(_header(dim, len(ids)))
-    return ids
-
-
-def _batches(file: Path, ids: Sequence[str | None]) -> Batches:
-    """What `_write` wrote."""
-    index = _read(file)
-    for start in range(0, len(ids), _READ):
-        some = [id_ for id_ in ids[start : start + _READ] if id_ is not None]
-        yield some, index.reconstruct_n(start, len(some))
-
-
-def _header(dim: int, count: int) -> bytes:
-    """What FAISS writes before the rows of a flat index (`write_index`): kind, dimensions, rows,
-    two numbers of old, whether trained, metric, and how many numbers follow.
-
-    Raises RuntimeError when this FAISS writes it otherwise.
-    """
-    index = _faiss().IndexFlatIP(dim)
-    index.add(np.zeros((1, dim), dtype=np.float32))
-    written = _faiss().serialize_index(index).tobytes()[: -4 * dim]
-
-    def header(rows: int) -> bytes:
-        return struct.pack("<4siqqqBiq", b"IxFI", dim, rows, 1 << 20, 1 << 20, 1, 0, rows * dim)
-
-    if written != header(1):
-        raise RuntimeError(
-            "This version of faiss writes its files in another way: install faiss-cpu 1.15.1."
-        )
-    return header(count)
-
-
-def _faiss() -> Any:
-    """The library, imported at first use: it takes longer than a command that needs no vectors."""
-    return import_module("faiss")
+    mask[live[first:last] - start] = True
+    return faiss().IDSelectorBitmap(np.packbits(mask, bitorder="little"))

@@ -1,0 +1,1 @@
+"""What grows with an index: `python -m benchmarks.growth`, see docs/growth.md."""

@@ -1,0 +1,137 @@
+"""Files of FAISS's flat inner-product index: written a batch at a time, read mapped.
+
+The vectors of a large corpus do not fit into memory while it is indexed. FAISS cannot append to a
+file, so rows are put behind the header that FAISS itself gives an index of so many.
+"""
+
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askai.embedders import Vectors
+from askai.files import writing_durably
+from askai.stores import Batches
+from askai.stores.exact import checked_batch, damaged
+
+_READ = 8192  # vectors read at a time
+
+
+def write_flat(file: Path, dim: int, batches: Batches) -> list[str | None]:
+    """Writes an index of these batches; returns the ids of its rows."""
+    ids: list[str | None] = []
+    with writing_durably(file) as opened:
+        opened.write(_header(dim, 0))
+        for some, vectors in batches:
+            opened.write(checked_batch(some, vectors, dim=dim).data)
+            ids.extend(some)
+        opened.seek(0)
+        opened.write(_header(dim, len(ids)))
+    return ids
+
+
+def read_flat(file: Path) -> Any:
+    """The index in a file, mapped; raises IndexDamaged."""
+    return read_mapped(file, "IndexFlatIP")
+
+
+def read_mapped(file: Path, kind: str) -> Any:
+    """The FAISS index of this class in a file; raises IndexDamaged."""
+    try:
+        index = faiss().read_index(str(file), mapping())
+    except RuntimeError as error:
+        raise damaged(file, str(error).split("\n")[0]) from error
+    if type(index).__name__ != kind:
+        raise damaged(file, f"it is a {type(index).__name__}, not an {kind}")
+    return index
+
+
+def mapping() -> int:
+    """The flag that has an index mapped; 0: this FAISS cannot."""
+    # The older IO_FLAG_MMAP is accepted for a flat index but reads it into memory.
+    return int(getattr(faiss(), "IO_FLAG_MMAP_IFC", 0))
+
+
+def stored_batches(file: Path, ids: Sequence[str | None]) -> Batches:
+    """What `write_flat` wrote."""
+    start = 0
+    for vectors in blocks(read_flat(file)):
+        some = [id_ for id_ in ids[start : start + len(vectors)] if id_ is not None]
+        yield some, vectors
+        start += len(vectors)
+
+
+def blocks(index: Any) -> Iterator[Vectors]:
+    """All vectors of a flat index, in their order, a few at a time."""
+    for start in range(0, index.ntotal, _READ):
+        yield index.reconstruct_n(start, min(_READ, index.ntotal - start))
+
+
+def _header(dim: int, count: int) -> bytes:
+    """What FAISS writes before the rows of a flat index (`write_index`): kind, dimensions, rows,
+    two numbers of old, whether trained, metric, and how many numbers follow.
+
+    Raises RuntimeError when this FAISS writes it otherwise.
+    """
+    index = faiss().IndexFlatIP(dim)
+    index.add(np.zeros((1, dim), dtype=np.float32))
+    written = faiss().serialize_index(index).tobytes()[: -4 * dim]
+
+    def header(rows: int) -> bytes:
+        return struct.pack("<4siqqqBiq", b"IxFI", dim, rows, 1 << 20, 1 << 20, 1, 0, rows * dim)
+
+    if written != header(1):
+        raise RuntimeError(
+            "This version of faiss writes its files in another way: install faiss-cpu 1.15.1."
+        )
+    return header(count)
+
+
+class RowFile:
+    """Reads rows of a flat index's file, here and there.
+
+    Of a mapped file the system maps 16 pages around each that is touched: after a few hundred
+    questions all 1.5 GB of a million vectors were resident, and reading took twice as long.
+    """
+
+    def __init__(self, file: Path, index: Any) -> None:
+        self._file = file.open("rb", buffering=0)
+        self._index = index
+        self._bytes = 4 * index.d
+        self._start = file.stat().st_size - index.ntotal * self._bytes
+
+    def read(self, rows: NDArray[np.int64]) -> Vectors:
+        """The vectors of these rows, in their order, shape (n, dim)."""
+        pread = getattr(os, "pread", None)
+        if pread is None:  # Windows
+            mapped: Vectors = self._index.reconstruct_batch(rows)
+            return mapped
+        descriptor, size, start = self._file.fileno(), self._bytes, self._start
+        content = b"".join([pread(descriptor, size, start + size * row) for row in rows.tolist()])
+        return np.frombuffer(content, np.float32).reshape(len(rows), self._index.d)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For a single question: two threads that wait for each other took three times as long as one
+    on a machine with other work (`python -m benchmarks.growth kinds`)."""
+    before = faiss().omp_get_max_threads()
+    faiss().omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss().omp_set_num_threads(before)
+
+
+def faiss() -> Any:
+    """The library, imported at first use: it takes longer than a command that needs no vectors."""
+    return import_module("faiss")

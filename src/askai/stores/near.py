@@ -1,0 +1,206 @@
+"""An inverted file beside the vectors of a large store: it proposes, the vectors themselves decide.
+
+Searching a million vectors reads 1.5 GB. Here they lie in lists, each around a centre (k-means over
+a sample), with one bit of each number (RaBitQ: Gao and Long 2024, arXiv:2405.12497); a question
+looks into the lists of the nearest centres, and of the best by those bits the store computes the
+exact cosines. FAISS maps the lists, so that opening does not read them.
+
+How many lists a question looks into is found out when the file is made: the fewest with which a
+sample of questions finds what a search through all finds. The sample is made of stored vectors, so
+that it needs no model. If no number of lists is enough there is no such file, and all vectors are
+searched as before.
+
+Beside the vectors: `.near.faiss`, and `.near.json` with what was measured.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askai.embedders import Vector, Vectors
+from askai.files import link_or_copy, write_durably
+from askai.stores import Found
+from askai.stores.exact import damaged
+from askai.stores.faiss_files import blocks, faiss, one_thread, read_flat, read_mapped
+
+# Vectors above which the file is made. See docs/growth.md for the crossing points.
+LEAST = 20_000
+KIND = "inverted file"
+_LISTS = 2.0  # lists for each square root of the number of vectors
+_TRAINED_BY = 64  # vectors of the sample for each list
+_ROUNDS = 8  # of k-means
+_SEED = 20_261
+_SAMPLE = 200  # questions that recall is measured by
+_K = 10
+_AIM, _ENOUGH = 0.99, 0.97  # recall@10
+_PROBES = (8, 16, 32, 48, 64, 96, 128, 192, 256)  # lists looked into
+_PROPOSED = 20  # candidates for each that is wanted …
+_FEWEST = 1000  # … and at least so many
+_QUERY_BITS = 4  # of each number of a question
+
+_FAISS, _JSON = ".near.faiss", ".near.json"
+_CLASS = "IndexIVFRaBitQ"
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What `.near.json` holds."""
+
+    vectors: int
+    probes: int
+    recall: float
+    sample: int
+    bytes: int = 0  # of the other file; FAISS maps one that is cut short without a word
+
+
+class Near:
+    """Proposes rows of the flat index that it was made of."""
+
+    def __init__(self, index: Any, measured: _Measured) -> None:
+        self._index = index
+        self._measured = measured
+
+    @classmethod
+    def write(cls, path: Path, flat: Path) -> None:
+        """Makes the files beside `path` for the flat index in the file `flat`, if it is large and
+        recall is high enough."""
+        vectors = read_flat(flat)
+        if vectors.ntotal < LEAST:
+            return
+        index = _built(vectors)
+        measured = _measure(index, vectors)
+        if measured.recall >= _ENOUGH:
+            # faiss.write_index drops the error of its last write, so a full disk would go unseen.
+            content = faiss().serialize_index(index)
+            write_durably(path.with_suffix(_FAISS), content.data)
+            measured = replace(measured, bytes=len(content))
+        write_durably(path.with_suffix(_JSON), json.dumps(asdict(measured)))
+
+    @classmethod
+    def link(cls, earlier: Path, path: Path) -> None:
+        """Takes over what was made for a flat index that is taken over."""
+        for suffix in (_FAISS, _JSON):
+            if (file := earlier.with_suffix(suffix)).exists():
+                link_or_copy(file, path.with_suffix(suffix))
+
+    @classmethod
+    def remove(cls, path: Path) -> None:
+        for suffix in (_FAISS, _JSON):
+            path.with_suffix(suffix).unlink(missing_ok=True)
+
+    @classmethod
+    def open(cls, path: Path, vectors: Any) -> "Self | None":
+        """What was made for this flat index, if anything was; raises IndexDamaged."""
+        measured = _read(path)
+        if measured is None or measured.recall < _ENOUGH:
+            return None
+        file = path.with_suffix(_FAISS)
+        size = file.stat().st_size if file.exists() else 0
+        if size != measured.bytes:
+            raise damaged(file, f"it has {size} bytes, expected {measured.bytes}")
+        index = read_mapped(file, _CLASS)
+        if (index.ntotal, index.d) != (vectors.ntotal, vectors.d):
+            raise damaged(file, f"it is of {index.ntotal} vectors")
+        return cls(index, measured)
+
+    def rows(self, query: Vector, k: int, only: Any) -> Rows:
+        """The rows that the best k may be among; `only` is FAISS's selector of some, or None."""
+        count = max(_FEWEST, _PROPOSED * k)
+        parameters = _parameters(self._measured.probes)
+        if only is not None:
+            parameters.sel = only
+        found: Rows = self._index.search(query[np.newaxis], count, params=parameters)[1][0]
+        return np.sort(found[found >= 0])
+
+
+def found_by(path: Path, count: int) -> Found:
+    """How a store finds what it holds; raises IndexDamaged."""
+    measured = _read(path)
+    if measured is None:
+        return Found("flat", count, 1.0, 0)
+    if measured.recall < _ENOUGH:
+        return Found("flat", count, 1.0, measured.sample)
+    return Found(KIND, count, measured.recall, measured.sample)
+
+
+def _read(path: Path) -> _Measured | None:
+    file = path.with_suffix(_JSON)
+    try:
+        value = json.loads(file.read_bytes())
+        measured = _Measured(**value)
+    except FileNotFoundError:
+        if path.with_suffix(_FAISS).exists():
+            raise damaged(file, "it is not there") from None
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise damaged(file, str(error)) from error
+    if [type(number) for number in asdict(measured).values()] != [int, int, float, int, int]:
+        raise damaged(file, f"it holds {value}")
+    return measured
+
+
+def _built(vectors: Any) -> Any:
+    """The same for the same vectors, on one machine."""
+    lists = int(_LISTS * vectors.ntotal**0.5)
+    metric = faiss().METRIC_INNER_PRODUCT
+    index = faiss().index_factory(vectors.d, f"IVF{lists},RaBitQ", metric)
+    index.cp.niter, index.cp.seed = _ROUNDS, _SEED
+    index.train(_some(vectors, _TRAINED_BY * lists, np.random.default_rng(_SEED)))
+    for block in blocks(vectors):
+        index.add(block)
+    return index
+
+
+def _some(vectors: Any, count: int, random: np.random.Generator) -> Vectors:
+    """So many vectors of a flat index, or all."""
+    rows = random.permutation(vectors.ntotal)[:count]
+    some: Vectors = vectors.reconstruct_batch(np.sort(rows).astype(np.int64))
+    return some
+
+
+def _measure(index: Any, vectors: Any) -> _Measured:
+    """How much of what all vectors give is found, with the fewest lists that do."""
+    asked = _questions(vectors)
+    truth = vectors.search(asked, _K)[1]
+    recall, probes = 0.0, 0
+    for probes in _PROBES:
+        found = Near(index, _Measured(vectors.ntotal, probes, 0.0, len(asked)))
+        recall = float(np.mean([*_shares(found, vectors, asked, truth)]))
+        if recall >= _AIM:
+            break
+    return _Measured(int(vectors.ntotal), probes, round(recall, 4), len(asked))
+
+
+def _shares(near: Near, vectors: Any, asked: Vectors, truth: Rows) -> Iterator[float]:
+    for query, wanted in zip(asked, truth, strict=True):
+        with one_thread():
+            rows = near.rows(query, _K, None)
+        scores = vectors.reconstruct_batch(rows) @ query
+        best = rows[np.argsort(-scores, kind="stable")[:_K]]
+        yield len(set(best.tolist()) & set(wanted.tolist())) / len(wanted)
+
+
+def _questions(vectors: Any) -> Vectors:
+    """Near to stored vectors, half of them; the others amid three, as a question often lies between
+    what answers it and what does not. Blurred vectors alone promised .99 where questions found .85
+    (docs/growth.md)."""
+    random = np.random.default_rng(_SEED + 1)
+    some = _some(vectors, 2 * _SAMPLE, random)
+    half = len(some) // 4
+    noise = random.standard_normal((half, some.shape[1]), dtype=np.float32) / some.shape[1] ** 0.5
+    amid = some[half : 2 * half] + some[2 * half : 3 * half] + some[3 * half : 4 * half]
+    asked = np.concatenate([some[:half] + noise, amid])
+    asked /= np.maximum(np.linalg.norm(asked, axis=1, keepdims=True), 1e-12)
+    return asked.astype(np.float32)
+
+
+def _parameters(probes: int) -> Any:
+    found = faiss().IVFRaBitQSearchParameters()
+    found.nprobe, found.qb = probes, _QUERY_BITS
+    return found
