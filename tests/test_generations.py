@@ -278,7 +278,11 @@ BAD_MANIFESTS = {
         IndexMismatch,
         r"has format 0, this askai \(\S+\) reads format 3: run `askai index --rebuild`\.",
     ),
-    "newer": ({"format": 99, "new": 1}, IndexMismatch, "has format 99, .* reads format 3"),
+    "newer": (
+        {"format": 99, "new": 1},
+        IndexMismatch,
+        "99, .* reads format 3: install a newer askai, or run",
+    ),
     "lacks a key": ({"counts": ...}, IndexDamaged, r"lacks \['counts'\]"),
     "unknown key": ({"more": 1}, IndexDamaged, r"has unknown \['more'\]"),
     "wrong type": ({"created": 3}, IndexDamaged, "'created' of the manifest is not of type str"),

@@ -189,6 +189,17 @@ def test_onnx_runtime_reports_to_nobody(tmp_path):
     assert not list(tmp_path.rglob("*onnxruntime*"))
 
 
+def test_without_onnx_runtime_there_is_none_and_a_line_says_so(monkeypatch):
+    monkeypatch.setattr("askai.rerankers.find_spec", lambda _: None)
+    said = []
+    assert resolve(NAME, notify=said.append).name == "none"
+    assert len(said) == 1
+    assert said[0].startswith("ONNX Runtime is not installed, so that no reranker reads")
+    assert said[0].endswith("Run: pip install onnxruntime")
+    assert resolve("none", notify=said.append).name == "none"
+    assert len(said) == 1
+
+
 @pytest.mark.model
 def test_a_cache_that_cannot_be_written_is_gone_without(tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file where the folder should be")

@@ -80,7 +80,7 @@ def open_askai(
     """
     with ExitStack() as stack:
         generation = stack.enter_context(open_generation(settings.index_dir))
-        reads = reranker(settings.reranker)
+        reads = reranker(settings.reranker, notify=notify)
         if asked:
             load_ahead(reads, language_of(asked))
         corpus = open_corpus(settings)
@@ -109,7 +109,9 @@ def open_bench(
         embedder = resolve(settings.model, notify=notify)
         _check_made_with(generation.manifest, embedder, replace(settings, index=str(index_dir)))
         retriever = _retriever(stack, generation, embedder, Aliases(()))
-        answerer = _answerer(generation, retriever, reranker(settings.reranker), settings)
+        answerer = _answerer(
+            generation, retriever, reranker(settings.reranker, notify=notify), settings
+        )
         yield OpenBench(generation.manifest, embedder, retriever, answerer)
 
 

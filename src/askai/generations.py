@@ -272,9 +272,11 @@ def parse_manifest(content: bytes, file: Path) -> Manifest:
     except (ValueError, TypeError, KeyError) as error:
         _damaged(file, "it is not the manifest of an index", cause=error)
     if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
+        advice = "install a newer askai, or run" if newer else "run"
         raise IndexMismatch(
             f"{file} has format {found!r}, this askai ({version('askai')}) reads format {FORMAT}: "
-            "run `askai index --rebuild`."
+            f"{advice} `askai index --rebuild`."
         )
     try:
         return _manifest(value)
