@@ -10,6 +10,7 @@ stores return the same ids, with the same scores, in the same order.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -228,8 +229,7 @@ class FaissFlatStore:
             return self._searched(query, k)
 
     def _searched(self, query: Vector, k: int) -> list[tuple[str, float]]:
-        near = self._proposed(query, k)
-        near_scores = self._cosines(near, query)
+        near, near_scores = self._proposed(query, k)
         first = 1 if len(near) else 0  # of the indexes that are searched through
         size = sum(index.ntotal for index in self._indexes[1:]) if first else self._ids.count
         wanted = min(size, k + 16)
@@ -243,13 +243,14 @@ class FaissFlatStore:
                 return ranked
             wanted = min(size, 4 * wanted)
 
-    def _proposed(self, query: Vector, k: int) -> Rows:
+    def _proposed(self, query: Vector, k: int) -> tuple[Rows, Scores]:
         """Rows of the first index, where its inverted file has as many as are wanted; else none."""
-        none: Rows = np.empty(0, dtype=np.int64)
-        if self._near is None:
-            return none
-        rows = self._near.rows(query, k, self._choices()[0])
-        return rows if len(rows) >= min(k, self._ids.count) else none
+        if self._near is not None:
+            only, score = self._choices()[0], partial(self._cosines, query=query)
+            rows, scores = self._near.scored(query, k, only, score)
+            if len(rows) >= min(k, self._ids.count):
+                return rows, scores
+        return np.empty(0, dtype=np.int64), _NO_SCORES
 
     def _cosines(self, rows: Rows, query: Vector) -> Scores:
         """Of all these rows, however many they are."""

@@ -14,8 +14,9 @@ Beside the vectors: `.near.faiss`, and `.near.json` with what was measured.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from askai.embedders import Vector, Vectors
 from askai.files import link_or_copy, write_durably
 from askai.stores import Found
-from askai.stores.exact import damaged
+from askai.stores.exact import Scores, cosines, damaged
 from askai.stores.faiss_files import blocks, faiss, one_thread, read_flat, read_mapped
 
 # Vectors above which the file is made. See docs/growth.md for the crossing points.
@@ -41,6 +42,8 @@ _AIM, _ENOUGH = 0.99, 0.97  # recall@10
 _PROBES = (8, 16, 32, 48, 64, 96, 128, 192, 256)  # lists looked into
 _PROPOSED = 20  # candidates for each that is wanted …
 _FEWEST = 1000  # … and at least so many
+_FIRST = 200  # of them scored whatever the bits say of the others
+_SLACK = 3.0  # standard deviations between what the bits say and the cosine
 _QUERY_BITS = 4  # of each number of a question
 
 _FAISS, _JSON = ".near.faiss", ".near.json"
@@ -109,14 +112,29 @@ class Near:
             raise damaged(file, f"it is of {index.ntotal} vectors")
         return cls(index, measured)
 
-    def rows(self, query: Vector, k: int, only: Any) -> Rows:
-        """The rows that the best k may be among; `only` is FAISS's selector of some, or None."""
+    def scored(
+        self, query: Vector, k: int, only: Any, cosines: Callable[[Rows], Scores]
+    ) -> tuple[Rows, Scores]:
+        """The rows that the best k may be among, with what `cosines` gives for them; `only` is
+        FAISS's selector of some, or None.
+
+        Of the proposed ones the first are scored, and of the others those that may still be among
+        the best by what the bits say and by how far off they were for the first.
+        """
         count = max(_FEWEST, _PROPOSED * k)
         parameters = _parameters(self._measured.probes)
         if only is not None:
             parameters.sel = only
-        found: Rows = self._index.search(query[np.newaxis], count, params=parameters)[1][0]
-        return np.sort(found[found >= 0])
+        found = self._index.search(query[np.newaxis], count, params=parameters)
+        rows: Rows = found[1][0][found[1][0] >= 0]
+        guesses = found[0][0][: len(rows)]
+        first = max(_FIRST, 2 * k)
+        scores = cosines(rows[:first])
+        if len(rows) <= first:
+            return rows, scores
+        least = np.partition(scores, -k)[-k] - _SLACK * np.std(scores - guesses[:first])
+        more = rows[first:][guesses[first:] >= least]
+        return np.concatenate([rows[:first], more]), np.concatenate([scores, cosines(more)])
 
 
 def found_by(path: Path, count: int) -> Found:
@@ -180,10 +198,13 @@ def _measure(index: Any, vectors: Any) -> _Measured:
 def _shares(near: Near, vectors: Any, asked: Vectors, truth: Rows) -> Iterator[float]:
     for query, wanted in zip(asked, truth, strict=True):
         with one_thread():
-            rows = near.rows(query, _K, None)
-        scores = vectors.reconstruct_batch(rows) @ query
+            rows, scores = near.scored(query, _K, None, partial(_cosines, vectors, query))
         best = rows[np.argsort(-scores, kind="stable")[:_K]]
         yield len(set(best.tolist()) & set(wanted.tolist())) / len(wanted)
+
+
+def _cosines(vectors: Any, query: Vector, rows: Rows) -> Scores:
+    return cosines(vectors.reconstruct_batch(rows), query) if len(rows) else np.empty(0, np.float32)
 
 
 def _questions(vectors: Any) -> Vectors:
