@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 from askai.catalog import Catalog
 from askai.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexMissing, StoredIndexError
 from askai.files import link_or_copy
-from askai.generations import (
+from askai.generation_writer import writing
+from askai.generations import open_generation, read_manifest
+from askai.manifest import (
     FORMAT,
     Counts,
     FileState,
@@ -30,14 +32,11 @@ from askai.generations import (
     SourceState,
     StoreState,
     listing_digest,
-    open_generation,
     parse_manifest,
-    read_manifest,
     read_skipped,
     read_sources,
     settings_fingerprint,
     write_skipped,
-    writing,
 )
 from askai.records import Skipped
 
@@ -46,7 +45,9 @@ BUILDER = """
 import os, signal, sys, time
 from pathlib import Path
 from askai.catalog_writer import CatalogWriter
-from askai.generations import Counts, SourceState, read_manifest, writing
+from askai.generation_writer import writing
+from askai.generations import read_manifest
+from askai.manifest import Counts, SourceState
 from askai.records import Chunk, Document, Source
 
 def build(index_dir, n, pause=lambda: None):

@@ -195,7 +195,7 @@ def test_an_index_of_other_words_or_vectors_is_named_and_rebuilt(indexed, key):
 
 def forge(desk, settings):
     """The current generation as one of other settings."""
-    from askai.generations import settings_fingerprint
+    from askai.manifest import settings_fingerprint
 
     file = desk.generation / "manifest.json"
     manifest = json.loads(file.read_bytes())

@@ -19,10 +19,11 @@ from askai.corpus import Corpus
 from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
 from askai.embedders.hashing import HashingEmbedder
 from askai.errors import IndexDamaged
-from askai.generations import open_generation, read_sources
+from askai.generations import open_generation
 from askai.indexing import Recipe, build
 from askai.induced_lexicon import InducedLexicon
 from askai.lexical.bm25 import BM25Index
+from askai.manifest import read_sources
 from askai.stores.exact import ExactStore
 from askai.stores.faiss_flat import FaissFlatStore
 from askai.units import unit_texts

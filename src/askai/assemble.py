@@ -23,11 +23,12 @@ from askai.embedders.models import resolve
 from askai.errors import IndexMismatch
 from askai.evidence import EvidenceFinder
 from askai.gate import Gate
-from askai.generations import Generation, Manifest, open_generation, read_skipped
+from askai.generations import Generation, open_generation
 from askai.induced_lexicon import VERSION as WORDS_VERSION
 from askai.induced_lexicon import InducedLexicon
 from askai.language import language_of
 from askai.lexical import LEXICALS
+from askai.manifest import Manifest, read_skipped
 from askai.recipes import Notify, open_corpus
 from askai.rerankers import Reranker, load_ahead
 from askai.rerankers import resolve as reranker

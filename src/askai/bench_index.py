@@ -12,17 +12,10 @@ from askai.earlier import CATALOG
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, StoredIndexError, UsageError
 from askai.files import cache_dir
-from askai.generations import (
-    Building,
-    Counts,
-    Manifest,
-    SourceState,
-    open_generation,
-    settings_fingerprint,
-    write_skipped,
-    writing,
-)
+from askai.generation_writer import Building, writing
+from askai.generations import open_generation
 from askai.indexing import IndexReport, Parts, Progress, Recipe, write_parts
+from askai.manifest import Counts, Manifest, SourceState, settings_fingerprint, write_skipped
 from askai.readers.text import TextReader
 
 _BENCH = "beir"  # among the settings: what documents they are

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from askai.corpus import SOURCES, Corpus, CorpusFile, Listing, read_bytes
 from askai.errors import ReadError
-from askai.generations import Generation, SourceState, listing_digest, read_sources
+from askai.generations import Generation
+from askai.manifest import SourceState, listing_digest, read_sources
 from askai.records import Skipped
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS
 from askai.embedders import Embedder
 from askai.errors import AskaiError, IndexMissing, StoredIndexError
 from askai.files import cache_dir
-from askai.generations import Generation, damaged_files, open_unchecked, read_skipped
+from askai.generations import Generation, damaged_files, open_unchecked
 from askai.lexical import LEXICALS
+from askai.manifest import read_skipped
 from askai.rerankers import Reranker
 from askai.seams import load
 from askai.stores import STORES

@@ -12,17 +12,10 @@ from typing import Any
 
 from askai.catalog import Catalog, TextKeys
 from askai.errors import StoredIndexError
-from askai.generations import (
-    SOURCES,
-    Generation,
-    Manifest,
-    SourceState,
-    damaged_files,
-    open_unchecked,
-    read_sources,
-)
+from askai.generations import Generation, damaged_files, open_unchecked
 from askai.induced_lexicon import KnownWords
 from askai.lexical import LexicalIndex
+from askai.manifest import SOURCES, Manifest, SourceState, read_sources
 from askai.stores import Store
 
 CATALOG, VECTORS, UNITS, LEXICAL = "catalog.sqlite", "vectors.faiss", "units.faiss", "lexical"

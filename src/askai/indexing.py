@@ -32,20 +32,19 @@ from askai.earlier import (
 from askai.embedders import Embedder, Vectors
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, ReadError, StoredIndexError
-from askai.generations import (
-    Building,
+from askai.generation_writer import Building, writing
+from askai.generations import open_generation
+from askai.kept_vectors import Kept, kept_passages, kept_units, unit_count
+from askai.lexical import LexicalIndex
+from askai.manifest import (
     Counts,
     Manifest,
     SourceState,
     StoreState,
-    open_generation,
     read_skipped,
     settings_fingerprint,
     write_skipped,
-    writing,
 )
-from askai.kept_vectors import Kept, kept_passages, kept_units, unit_count
-from askai.lexical import LexicalIndex
 from askai.readers import VERSIONS
 from askai.records import Skipped, Source
 from askai.stores import Store

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from askai.cite import Context
     from askai.doctor import Check
     from askai.embedders.models import ModelInfo
-    from askai.generations import Manifest, StoreState
     from askai.indexing import IndexReport
+    from askai.manifest import Manifest, StoreState
     from askai.verify import Verification
 
 ShownPath = Callable[[str], str]

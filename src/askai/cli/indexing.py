@@ -223,7 +223,8 @@ def _state(settings: Settings) -> tuple[Any, Any, Any]:
     """(manifest, changes since, skipped files), with nothing heavy loaded."""
     from askai.changes import changes_since  # noqa: PLC0415
     from askai.corpus import Corpus  # noqa: PLC0415
-    from askai.generations import open_generation, read_skipped  # noqa: PLC0415
+    from askai.generations import open_generation  # noqa: PLC0415
+    from askai.manifest import read_skipped  # noqa: PLC0415
 
     corpus = Corpus.open(
         settings.corpus_dir, max_bytes=settings.max_file_bytes, index=settings.index_dir
