@@ -308,6 +308,17 @@ def test_many_passages_have_the_vectors_of_torch_and_load_it_not():
     np.testing.assert_allclose(asked, whole.embed_queries(texts), atol=1e-5)
 
 
+@pytest.mark.model
+def test_where_there_is_a_gpu_many_passages_are_for_torch(monkeypatch):
+    monkeypatch.setattr("askai.embedders.sentence_transformers.has_gpu", lambda: True)
+    model = packaged_e5.embedder()
+    few = model.embed_passages(["Hefei", "Nanjing"])
+    assert model._model is None
+    many = model.embed_passages(["Hefei", "Nanjing"] * 13)
+    assert model._model is not None
+    np.testing.assert_allclose(many[:2], few, atol=1e-5)
+
+
 @cache
 def shared_by_torch() -> SentenceTransformerEmbedder:
     return SentenceTransformerEmbedder(packaged_e5.model_folder(), name="multilingual-e5-small")

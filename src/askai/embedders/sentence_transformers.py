@@ -10,11 +10,13 @@ import hashlib
 import json
 import logging
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from platform import machine
 from typing import Any
 
 import numpy as np
@@ -213,20 +215,23 @@ class SentenceTransformerEmbedder:
 
     def _quick_vectors(self, texts: Sequence[str], *, role: str) -> Vectors | None:
         """Vectors that need no torch: of a plain BERT any number by ONNX Runtime, few by NumPy, and
-        few of another model that was exported; else None."""
+        few of another model that was exported; else None. Many are for torch where there is a GPU.
+        """
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
+        few = self._model is None and len(texts) <= _FEW
         if not self._plain_bert:
-            few = self._model is None and len(texts) <= _FEW
             exported = self._exported_encoder() if few else None
             if exported is None:
                 return None
             return np.stack([exported.encode(encodable(text), role=role) for text in texts])
+        if len(texts) > _FEW and has_gpu():
+            return None
         encoder = self._opened_encoder()
         prompted = [self._prompted(text, role=role) for text in texts]
         if isinstance(encoder, OnnxBertEncoder):
             return encoder.encode_all(prompted)
-        if self._model is None and len(texts) <= _FEW:
+        if few:
             return np.stack([encoder.encode(text) for text in prompted])
         return None
 
@@ -298,6 +303,14 @@ class SentenceTransformerEmbedder:
                 f"The model {self.name} cannot be exported to ONNX ({reason}): each question loads "
                 "torch."
             )
+
+
+def has_gpu() -> bool:
+    """Whether torch may find one, as far as can be told without loading it: of NVIDIA, of AMD, of
+    either behind Windows' Linux, of Apple."""
+    if sys.platform == "darwin":
+        return machine() == "arm64"
+    return any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))
 
 
 def _prompt(prompts: dict[str, str], name: str, role: str) -> str | None:
