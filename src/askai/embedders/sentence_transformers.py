@@ -225,13 +225,11 @@ class SentenceTransformerEmbedder:
             if exported is None:
                 return None
             return np.stack([exported.encode(encodable(text), role=role) for text in texts])
-        if len(texts) > _FEW and has_gpu():
-            return None
-        encoder = self._opened_encoder()
+        encoder = None if len(texts) > _FEW and has_gpu() else self._opened_encoder()
         prompted = [self._prompted(text, role=role) for text in texts]
         if isinstance(encoder, OnnxBertEncoder):
             return encoder.encode_all(prompted)
-        if few:
+        if encoder is not None and few:
             return np.stack([encoder.encode(text) for text in prompted])
         return None
 
