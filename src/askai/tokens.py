@@ -75,7 +75,12 @@ OWN_WORDS = {
 
 def tokens(text: str) -> list[str]:
     """All tokens of a passage or a question, in order, with repetitions."""
-    return [stemmed(word) for word in words(text)]
+    return [*_kept_tokens(text)] if len(text) <= _KEPT else [*map(stemmed, words(text))]
+
+
+@lru_cache(maxsize=2048)  # the stages of a question look at the same passages, as does the next
+def _kept_tokens(text: str) -> tuple[str, ...]:
+    return tuple(map(stemmed, words(text)))
 
 
 def content_tokens(text: str) -> list[str]:
@@ -114,6 +119,7 @@ def stemmed(word: str) -> str:
 
 _local = threading.local()
 _SHORTEST_STEMMED = 3
+_KEPT = 8000  # characters of a text whose tokens are remembered
 
 
 def han_parts(text: str) -> list[str]:

@@ -33,6 +33,7 @@ K1 = 1.2
 B = 0.75
 
 _TOKENS = 1 << 21  # counted at a time
+_KEPT = 1 << 16  # terms that a process that lives on remembers
 
 ARRAYS = {"scores": np.float32, "passages": np.int32, "offsets": np.int64}
 GIVEN = {"tokens": np.int32, "ends": np.int64}
@@ -48,7 +49,9 @@ class BM25Index:
         self._path = path
         self._ids = ids
         self._terms = terms
-        self._found: dict[str, int] = {}  # numbers of terms that were asked for; -1: it is none
+        # Of terms that were asked for: their numbers, -1 for none, and what they weigh.
+        self._found: dict[str, int] = {}
+        self._idfs: dict[Term, float] = {}
         self._tokens, self._ends = (arrays[name] for name in GIVEN)
         self._scores, self._passages, self._offsets = (arrays[name] for name in ARRAYS)
 
@@ -113,7 +116,7 @@ class BM25Index:
         try:
             # Not np.load, which takes a file that begins like a ZIP archive for one.
             arrays: dict[str, NDArray[Any]] = {
-                name: np.lib.format.open_memmap(path / f"{name}.npy", mode="r")
+                name: np.lib.format.open_memmap(path / f"{name}.npy", mode="r").view(np.ndarray)
                 for name in ARRAYS | GIVEN
             }
             ids, terms = (
@@ -153,6 +156,8 @@ class BM25Index:
 
     def _columns(self, term: Term) -> list[int]:
         tokens = [term] if isinstance(term, str) else [*dict.fromkeys(term)]
+        if len(self._found) >= _KEPT:
+            self._found.clear()
         new = [token for token in tokens if token not in self._found]
         self._found.update(zip(new, self._terms.rows([*map(_bytes, new)]), strict=True))
         return [n for token in tokens if (n := self._found[token]) >= 0]
@@ -191,6 +196,15 @@ class BM25Index:
 
     def idf(self, term: Term) -> float:
         """Natural logarithm; 0 only in an empty index."""
+        found = self._idfs.get(term)
+        if found is None:
+            found = self._counted_idf(term)
+            if len(self._idfs) >= _KEPT:
+                self._idfs.clear()
+            self._idfs[term] = found
+        return found
+
+    def _counted_idf(self, term: Term) -> float:
         columns = self._columns(term)
         if len(columns) > 1:
             rows = [self._passages[self._postings(column)] for column in columns]
