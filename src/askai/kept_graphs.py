@@ -8,14 +8,20 @@ The second is written last. Only a graph whose checksum is as recorded is used.
 
 import json
 import os
+import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from askai.files import cache_dir, sha256_of, stamped_sha256, write_durably
+
+PARTIAL = "partial-"  # the name of what is being written begins with it
+_AN_HOUR = 3600.0
 
 
 def runtime() -> Any:
@@ -66,7 +72,8 @@ def keep(graph: Path, write: Callable[[Path], object]) -> None:
     """Has `write` write a graph beside its place, and puts it there; raises what `write` raises,
     and OSError where the cache cannot be written."""
     graph.parent.mkdir(parents=True, exist_ok=True)
-    partial = graph.with_name(f"{graph.name}.{os.getpid()}")
+    _remove_leftovers(graph.parent)
+    partial = graph.with_name(f"{PARTIAL}{token_hex(4)}-{graph.name}")
     try:
         write(partial)
         digest = sha256_of(partial)
@@ -75,3 +82,15 @@ def keep(graph: Path, write: Callable[[Path], object]) -> None:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What killed processes left; none takes so long to write a graph."""
+    for leftover in folder.glob(f"{PARTIAL}*"):
+        with suppress(OSError):
+            if time.time() - leftover.stat().st_mtime < _AN_HOUR:
+                continue
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink()

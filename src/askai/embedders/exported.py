@@ -4,7 +4,7 @@ When torch has loaded a model, all of it up to the sentence's vector, its poolin
 written once as an ONNX graph (torch.onnx.export) and kept in askai's cache. A question, or an
 edited file, then needs ONNX Runtime and the tokenizer, which load in a tenth of the time. The graph
 is kept only if it gives torch's vectors for texts that models stumble over; a model that cannot be
-exported so stays with torch, and is not tried again.
+exported so stays with torch, and is not tried again with the same libraries.
 """
 
 import io
@@ -13,7 +13,9 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, suppress
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -22,12 +24,13 @@ import numpy as np
 from askai.embedders import Vector, Vectors
 from askai.embedders.bert_inputs import Tokens
 from askai.files import write_durably
-from askai.kept_graphs import graph_path, is_kept, keep, session
+from askai.kept_graphs import PARTIAL, graph_path, is_kept, keep, session
 
 VERSION = 1  # of what is exported, and how
 _OPSET = 17
 _LARGEST = 1_900_000_000  # bytes of weights: a graph is one message of protobuf, of 2 GiB at most
-_LEAST_COSINE = 0.9999
+_ROOM = 3  # times the weights: the graph is written three times
+_MOST_OFF = 1e-4  # of a number of a vector, which are 1e-7 off as a rule
 _INPUTS = ("input_ids", "attention_mask")
 _TRIED = ("Where is Hefei?", "A", "", "合肥在安徽省。", "É, ñ & ﬁ — 😀\n\t-", "word by word " * 400)
 
@@ -77,29 +80,58 @@ def export(
     fingerprint: str,
     max_tokens: int,
     prompts: Prompts,
-    encode: Callable[[Sequence[str]], Vectors],
+    encode: Callable[[Sequence[str], str], Vectors],
 ) -> str | None:
-    """Exports a loaded SentenceTransformer, unless that was done, or tried, before.
+    """Exports a loaded SentenceTransformer, unless that was done before.
 
-    `encode` gives its vectors for questions. Returns why it could not be exported, at the first
-    try; a cache that cannot be written costs the next question its time, and nothing else.
+    `encode` gives its vectors for texts in a role. Returns why there is no graph, if there is none:
+    a model that has none is not tried again with the same libraries.
     """
     graph = _graph(name, fingerprint)
+    if is_kept(graph):
+        return None
     failed = graph.with_suffix(".failed")
-    if is_kept(graph) or failed.exists():
-        return None
-    try:
-        keep(graph, lambda partial: _write(model, partial, prompts))
-        _compare(ExportedEncoder(folder, graph, max_tokens=max_tokens), encode)
-    except OSError:
-        return None
-    except Exception as error:  # noqa: BLE001  three libraries, and models of all kinds
-        reason = (" ".join(str(error).split()) or type(error).__name__)[:200]
-        with suppress(OSError):
-            graph.unlink(missing_ok=True)
-            write_durably(failed, reason, shared=True)
+    if reason := _remembered(failed):
         return reason
+
+    def write(partial: Path) -> None:
+        _write(model, partial, prompts)
+        _compare(ExportedEncoder(folder, partial, max_tokens=max_tokens), encode)
+
+    try:
+        keep(graph, write)
+    except (OSError, ImportError, MemoryError) as error:  # which may pass
+        return _reason(error)
+    except Exception as error:  # noqa: BLE001  three libraries, and models of all kinds
+        record = json.dumps({"reason": _reason(error), "by": _versions()})
+        with suppress(OSError):
+            write_durably(failed, record, shared=True)
+        return _reason(error)
+    with suppress(OSError):
+        failed.unlink(missing_ok=True)
     return None
+
+
+def _remembered(failed: Path) -> str | None:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads(failed.read_text("utf-8"))
+        if record["by"] == _versions():
+            return str(record["reason"])
+    return None
+
+
+def _versions() -> list[str]:
+    found = []
+    for package in ("torch", "transformers", "sentence-transformers", "onnx", "onnxruntime"):
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(package)
+    return found
+
+
+def _reason(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 def _graph(name: str, fingerprint: str) -> Path:
@@ -111,8 +143,13 @@ def _write(model: Any, path: Path, prompts: Prompts) -> None:
     size = sum(p.numel() * p.element_size() for p in model.parameters())
     if size > _LARGEST:
         raise NotExportable(f"its weights have {size / 1e9:.1f} GB, the most is 1.9")
+    free = disk_usage(path.parent).free
+    if free < _ROOM * size:  # a library that finds the disk full says something else
+        raise OSError(
+            f"{path.parent} has {free / 1e6:.0f} MB free, and it takes {_ROOM * size / 1e6:.0f}"
+        )
     onnx = import_module("onnx")
-    with TemporaryDirectory(dir=path.parent) as folder:
+    with TemporaryDirectory(dir=path.parent, prefix=PARTIAL) as folder:
         raw, rewritten = Path(folder) / "raw.onnx", Path(folder) / "rewritten.onnx"
         _trace(model, raw)
         session(raw, level="ENABLE_EXTENDED", rewritten_to=rewritten)
@@ -147,8 +184,9 @@ def _trace(model: Any, path: Path) -> None:
         )
 
 
-def _compare(encoder: ExportedEncoder, encode: Callable[[Sequence[str]], Vectors]) -> None:
-    for text, expected in zip(_TRIED, encode(_TRIED), strict=True):
-        cosine = float(encoder.encode(text, role="query") @ expected)
-        if not cosine >= _LEAST_COSINE:
-            raise NotExportable(f"for {text[:20]!r} it gives a cosine of {cosine:.4f} to its own")
+def _compare(encoder: ExportedEncoder, encode: Callable[[Sequence[str], str], Vectors]) -> None:
+    for role in ("query", "document"):
+        for text, expected in zip(_TRIED, encode(_TRIED, role), strict=True):
+            off = float(np.abs(encoder.encode(text, role=role) - expected).max())
+            if not off <= _MOST_OFF:
+                raise NotExportable(f"for {text[:20]!r} its graph's vector is off by {off:.2g}")

@@ -34,7 +34,7 @@ Location = Path | str | Callable[[], Path]  # a folder, or what prepares it when
 _NOT_VECTORS = {"askai-model.json", "data_config.json"}  # in the folder, without a say in vectors
 _MODEL_SUFFIXES = {".json", ".txt", ".model", ".safetensors", ".bin", ".spm", ".vocab", ".bpe"}
 _OTHER_BACKENDS = {"onnx", "openvino", "coreml", "tf"}  # folders with copies for other programs
-_FEW = 24  # texts that NumPy has embedded before torch is loaded
+_FEW = 24  # texts that NumPy or an exported graph has embedded before torch is loaded
 _SLICE = 64  # texts in one call of the encoder, which costs something by itself
 _E5 = re.compile(r"(?<![a-z0-9])e5(?![a-z0-9])")
 
@@ -168,7 +168,8 @@ class SentenceTransformerEmbedder:
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of shape (n, dim); raises ModelError when the model cannot be loaded.
 
-        By whichever way a text is embedded, its vector is the same to 1e-5.
+        By whichever way a text is embedded, its vector is the same: to 1e-5, and to 1e-4 of a model
+        that was exported.
         """
         quick = self._quick_vectors(texts, role="document")
         if quick is not None:
@@ -294,7 +295,7 @@ class SentenceTransformerEmbedder:
             fingerprint=self.fingerprint,
             max_tokens=self.max_tokens,
             prompts={role: _full_prompt(model, self.name, role) for role in ("query", "document")},
-            encode=lambda texts: self._encode(list(texts), role="query"),
+            encode=lambda texts, role: self._encode(list(texts), role=role),
         )
         if reason:
             self._notify(
@@ -327,11 +328,9 @@ def _prompt(prompts: dict[str, str], name: str, role: str) -> str | None:
 
 
 def _full_prompt(model: Any, name: str, role: str) -> str:
-    """What sentence-transformers puts before a text when it is given `_prompt`."""
-    prompt = _prompt(model.prompts, name, role)
-    if prompt is None and model.default_prompt_name:
-        prompt = model.prompts.get(model.default_prompt_name)
-    return prompt or ""
+    """What sentence-transformers puts before a text when it is given `_prompt`: without one, the
+    prompt of its own for the role, which is empty then."""
+    return _prompt(model.prompts, name, role) or ""
 
 
 def _open_encoder(

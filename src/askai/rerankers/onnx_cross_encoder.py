@@ -89,6 +89,12 @@ class OnnxCrossEncoder:
 
             session = _session(folder / "model.onnx")
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except ImportError as error:
+            raise ModelError(
+                f"The reranker {self._name!r} needs ONNX Runtime and tokenizers, which cannot be "
+                f"loaded: {error}. Run: pip install --force-reinstall onnxruntime tokenizers, or "
+                "ask with --no-rerank."
+            ) from error
         except Exception as error:  # two libraries, each with errors of its own
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ModelError(
