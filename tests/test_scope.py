@@ -11,7 +11,7 @@ from askai.catalog_writer import CatalogWriter
 from askai.errors import UsageError
 from askai.records import Document, Source
 from askai.scope import Filters, scope_of
-from conftest import QUESTION
+from conftest import QUESTION, Desk
 from small import passage, retriever
 
 DOCUMENTS = {
@@ -106,7 +106,9 @@ def test_languages_and_all_filters_together(catalog):
         ({"until": "2025-13"}, "--until '2025-13' is no date"),
         ({"until": "2025-02-29"}, "--until '2025-02-29' is no date"),
         ({"since": "２０２５"}, "is no date"),
-        ({"since": "2025", "until": "2024"}, "Nothing is from 2025 on and until 2024"),
+        ({"since": ""}, "--since is empty"),
+        ({"until": " "}, "--until is empty"),
+        ({"since": "2025", "until": "2024"}, "--since 2025 is later than --until 2024, so"),
         ({"since": "2026"}, "of 5, their dates go from 2024-01-01 to 2025-03-31."),
         ({"since": "2024", "sources": ("d.txt",)}, "of 1, none has a date."),
         ({"languages": ("zh",), "sources": ("a.txt",)}, "No passage in the language zh is in"),
@@ -152,3 +154,27 @@ def test_a_filter_that_leaves_nothing_is_wrong_usage(indexed):
     ran = indexed.run("ask", QUESTION, "--source", "nothing like it")
     assert (ran.code, ran.out) == (2, "")
     assert "No document is called 'nothing like it'" in ran.err
+
+
+@pytest.mark.parametrize("command", ["ask", "search"])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--since", ""), "--since is empty; leave it out"),
+        (("--until", ""), "--until is empty; leave it out"),
+        (("--source", "a.txt", "--source", ""), "--source is empty; leave it out"),
+        (("--language", " "), "--language is empty; leave it out"),
+        (("--since", "2025-02-30"), "--since '2025-02-30' is no date"),
+        (("--since", "2026", "--until", "2025"), "is --since 2025 --until 2026 meant?"),
+    ],
+)
+def test_a_filter_that_is_wrong_by_itself_is_refused_before_anything_is_built(
+    tmp_path, command, options, says
+):
+    desk = Desk(tmp_path)
+    desk.write("a.txt", "Nanjing is the capital of Jiangsu.")
+    for fresh in ((), ("--fresh",)):
+        ran = desk.run(command, QUESTION, *options, *fresh)
+        assert (ran.code, ran.out) == (2, "")
+        assert says in ran.err
+        assert not desk.index.exists()

@@ -28,7 +28,14 @@ class Filters:
     until: str | None = None  # the same; all of that year, month or day is in
 
     def __bool__(self) -> bool:
-        return bool(self.sources or self.languages or self.since or self.until)
+        return self != Filters()
+
+    def check(self) -> None:
+        """Raises UsageError where one can mean nothing in any index: it is empty, or no date."""
+        for option, words in (("--source", self.sources), ("--language", self.languages)):
+            if not all(word.strip() for word in words):
+                raise UsageError(f"{option} is empty; leave it out to ask everything.")
+        _span(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +123,22 @@ def _alike(path: str) -> str:
 
 def _span(filters: Filters) -> Days | None:
     """The days from `since` to `until`; None where neither is given."""
-    if not (filters.since or filters.until):
+    since, until = filters.since, filters.until
+    if since is None and until is None:
         return None
-    first, _ = _asked_days("--since", filters.since) if filters.since else ("0000", "")
-    _, last = _asked_days("--until", filters.until) if filters.until else ("", "9999-99")
+    first = "0000" if since is None else _asked_days("--since", since)[0]
+    last = "9999-99" if until is None else _asked_days("--until", until)[1]
     if first > last:
         raise UsageError(
-            f"Nothing is from {filters.since} on and until {filters.until}: exchange them."
+            f"--since {since} is later than --until {until}, so that no day is left; "
+            f"is --since {until} --until {since} meant?"
         )
     return first, last
 
 
 def _asked_days(option: str, date: str) -> Days:
+    if not date.strip():
+        raise UsageError(f"{option} is empty; leave it out to ask of all times.")
     days = _days(date.strip())
     if days is None:
         raise UsageError(f"{option} {date!r} is no date; expected YYYY, YYYY-MM or YYYY-MM-DD.")

@@ -73,13 +73,14 @@ def ask(
     )
     from askai.answer import cleaned  # noqa: PLC0415
 
-    cleaned(question)  # a question that is none is refused before anything is built or loaded
+    # What is wrong by itself is refused before anything is built or loaded.
+    cleaned(question)
+    filters = filters_of(source, language, since, until)
     _prepare(settings, fresh=fresh)
     from askai import output, render  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
 
     watch.lap("load")
-    filters = filters_of(source, language, since, until)
     shown = shown_by(settings)
     with open_askai(settings, notify=notify, asked=question, filters=filters, shown=shown) as askai:
         warn_if_changed(settings)
@@ -134,12 +135,12 @@ def search(
     from askai.answer import cleaned  # noqa: PLC0415
 
     text = cleaned(query)
+    filters = filters_of(source, language, since, until)
     _prepare(settings, fresh=fresh)
     from askai import output, render  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
 
     watch.lap("load")
-    filters = filters_of(source, language, since, until)
     shown = shown_by(settings)
     settings = replace(settings, reranker="none")  # it reads what is answered with alone
     with open_askai(settings, notify=notify, asked=text, filters=filters, shown=shown) as askai:

@@ -70,9 +70,15 @@ def settings_of(context: typer.Context, **options: Any) -> Settings:
 def filters_of(
     source: list[str] | None, language: list[str] | None, since: str | None, until: str | None
 ) -> "Filters":
+    """What was asked for; raises UsageError where that can be told without an index.
+
+    An empty word, as an unset variable of the shell leaves it, is wrong, and not no filter.
+    """
     from askai.scope import Filters  # noqa: PLC0415
 
-    return Filters(tuple(source or ()), tuple(language or ()), since or None, until or None)
+    filters = Filters(tuple(source or ()), tuple(language or ()), since, until)
+    filters.check()
+    return filters
 
 
 def shown_by(settings: Settings) -> Callable[[str], str]:
