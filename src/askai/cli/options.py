@@ -37,7 +37,8 @@ SourceOption = Annotated[
     typer.Option(
         "--source",
         metavar="PATH",
-        help='Only documents of this path, folder or pattern ("*.pdf"); several times for several.',
+        help="Only documents of this path, folder or pattern (with * and ?, in quotes), from the "
+        "corpus on or from the working directory; several times for several.",
     ),
 ]
 LanguageOption = Annotated[
