@@ -1,6 +1,7 @@
 """Questions put to some of the documents."""
 
 import json
+import re
 from contextlib import chdir
 from dataclasses import replace
 from itertools import product
@@ -200,6 +201,9 @@ def test_the_command_says_what_it_was_asked_of(indexed):
     assert "\n\nAsked of 1 of " in indexed.run("ask", QUESTION, "--source", path).out
     assert everything["scope"] is None
     assert one.json["scope"]["sources"] == [path]
+    assert one.json["scope"]["undated"] == 0
+    found = indexed.run("search", QUESTION, "--source", path)
+    assert re.search(r"\n\nSearched 1 of \d documents\.\n$", found.out)
     found = indexed.run("search", QUESTION, "--source", path, "--json")
     assert {passage["source"] for passage in found.json["passages"]} == {path}
     (indexed.folder / "answer.json").write_text(json.dumps(one.json), "utf-8")

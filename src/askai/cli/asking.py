@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,9 +27,6 @@ from askai.cli.options import (
 )
 from askai.errors import UsageError
 from askai.settings import Settings
-
-if TYPE_CHECKING:
-    from askai.scope import Scope
 
 
 @app.command()
@@ -98,8 +95,7 @@ def ask(
                 )
             )
         else:
-            show_text(render.answer(found, shown=shown))
-            _show_scope(askai.retriever.scope)
+            show_text(render.answer(found, shown=shown, scope=askai.retriever.scope))
         watch.lap("print")
     if timings:
         watch.tell()
@@ -162,18 +158,11 @@ def search(
                 )
             )
         else:
-            show_text(render.passages(hits, shown=shown, explain=explain))
-            _show_scope(askai.retriever.scope)
+            scope = askai.retriever.scope
+            show_text(render.passages(hits, shown=shown, explain=explain, scope=scope))
         watch.lap("print")
     if timings:
         watch.tell()
-
-
-def _show_scope(scope: "Scope | None") -> None:
-    """Below what was found, so that whoever keeps it knows what it was not looked for in."""
-    if scope is not None:
-        undated = f" ({scope.undated} have no date)" if scope.undated else ""
-        show_text(f"\nAsked of {scope.documents} of {scope.of} documents{undated}.")
 
 
 def _prepare(settings: Settings, *, fresh: bool) -> None:

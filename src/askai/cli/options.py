@@ -52,12 +52,19 @@ LanguageOption = Annotated[
 SinceOption = Annotated[
     str | None,
     typer.Option(
-        "--since", metavar="DATE", help="Only documents from YYYY, YYYY-MM or YYYY-MM-DD on."
+        "--since",
+        metavar="DATE",
+        help="Only documents from YYYY, YYYY-MM or YYYY-MM-DD on; one known by its year alone is "
+        "in every span that touches that year, one without a date is left out.",
     ),
 ]
 UntilOption = Annotated[
     str | None,
-    typer.Option("--until", metavar="DATE", help="Only documents up to this date, it included."),
+    typer.Option(
+        "--until",
+        metavar="DATE",
+        help="Only documents up to the end of this day, month or year; see --since.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
