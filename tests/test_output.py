@@ -131,7 +131,7 @@ ABSTAINED = Answer(
 )
 
 
-SCOPE = Scope(Filters(("a.txt",), ("zh",), "2025", None), ("c",), (), documents=1, of=2, undated=0)
+SCOPE = Scope(Filters(("a.txt",), ("zh",), "2025", None), ("c",), (), documents=1, of=4, undated=2)
 
 
 def answer_object(answer, **more):
@@ -487,6 +487,27 @@ def test_a_person_reads_first_that_the_sources_disagree():
 def test_an_answer_without_conflicts_does_not_speak_of_them():
     shown = render.answer(replace(ANSWERED, conflicts=()), shown=lambda path: path)
     assert shown.startswith("Hefei talks [1]")
+
+
+def test_what_was_asked_stands_below_an_answer_and_right_below_the_reason_of_a_refusal():
+    line = "Asked of 1 of 4 documents (2 have no date in the form YYYY-MM-DD)."
+    answered = render.answer(ANSWERED, shown=str, scope=SCOPE)
+    assert answered == f"{render.answer(ANSWERED, shown=str)}\n\n{line}"
+    reason, asked, *rest = render.answer(ABSTAINED, shown=str, scope=SCOPE).splitlines()
+    assert asked == line
+    assert [reason, *rest] == render.answer(ABSTAINED, shown=str).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("undated", "told"),
+    [(0, ""), (1, " (1 has no date in the form YYYY-MM-DD)")],
+)
+def test_what_was_searched_stands_below_the_passages(undated, told):
+    scope = replace(SCOPE, undated=undated)
+    for hits in ([HIT], []):
+        found = render.passages(hits, shown=str, explain=False, scope=scope)
+        alone = render.passages(hits, shown=str, explain=False)
+        assert found == f"{alone}\n\nSearched 1 of 4 documents{told}."
 
 
 def test_an_abstention_names_the_files_as_a_user_can_open_them():

@@ -20,7 +20,7 @@ from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
 from askai.embedders import Embedder
 from askai.embedders import load_ahead as load_question_encoder
 from askai.embedders.models import resolve
-from askai.errors import IndexMismatch
+from askai.errors import IndexMismatch, UsageError
 from askai.evidence import EvidenceFinder
 from askai.gate import Gate
 from askai.generations import Generation, open_generation
@@ -40,7 +40,7 @@ from askai.tokens import VERSION as TOKENS_VERSION
 from askai.writers import WRITERS
 
 if TYPE_CHECKING:
-    from askai.scope import Filters
+    from askai.scope import Filters, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,7 @@ def open_askai(
         aliases = Aliases.load(corpus.folder / ALIASES)
         retriever = _retriever(stack, generation, embedder, aliases)
         if filters:
-            from askai.scope import scope_of  # noqa: PLC0415  few questions need it
-
-            scope = scope_of(filters, retriever.catalog, shown=shown)
+            scope = _scope(filters, retriever.catalog, generation, corpus, shown)
             retriever = replace(retriever, scope=scope)
         answerer = _answerer(generation, retriever, reads, settings)
         yield Askai(generation.manifest, corpus, retriever.catalog, embedder, retriever, answerer)
@@ -114,6 +112,31 @@ def open_bench(
             generation, retriever, reranker(settings.reranker, notify=notify), settings
         )
         yield OpenBench(generation.manifest, embedder, retriever, answerer)
+
+
+def _scope(
+    filters: "Filters",
+    catalog: Catalog,
+    generation: Generation,
+    corpus: Corpus,
+    shown: Callable[[str], str],
+) -> "Scope":
+    """As `scope.scope_of`; an error says, too, when the folder has changed since."""
+    from askai.changes import changes_since  # noqa: PLC0415
+    from askai.scope import examples, scope_of  # noqa: PLC0415  few questions need it
+
+    skipped = read_skipped(generation.path)
+    try:
+        return scope_of(filters, catalog, corpus=corpus.folder, shown=shown, skipped=skipped)
+    except UsageError as error:
+        changes = changes_since(corpus, generation, skipped, corpus.list())
+        if not changes.count:
+            raise
+        new = f" (new: {examples(changes.added)})" if changes.added else ""
+        raise UsageError(
+            f"{error} The folder has changed since the index was made{new}: ask with --fresh, or "
+            "run `askai index`."
+        ) from error
 
 
 def _retriever(

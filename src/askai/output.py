@@ -243,7 +243,8 @@ def _index(manifest: Manifest, embedder: str) -> dict[str, Any]:
 def _scope(scope: Scope | None) -> dict[str, Any] | None:
     if scope is None:
         return None
-    return {**asdict(scope.filters), "documents": scope.documents, "of": scope.of}
+    counts = {"documents": scope.documents, "of": scope.of, "undated": scope.undated}
+    return {**asdict(scope.filters), **counts}
 
 
 def _skipped(skip: Skipped) -> dict[str, str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from askai.embedders.models import ModelInfo
     from askai.indexing import IndexReport
     from askai.manifest import Manifest, StoreState
+    from askai.scope import Scope
     from askai.verify import Verification
 
 ShownPath = Callable[[str], str]
@@ -35,14 +36,20 @@ def _line(text: str) -> str:
     return " ".join(safe(text).split())
 
 
-def answer(found: Answer, *, shown: ShownPath) -> str:
-    """The answer and its citations, or the reason for none and what comes closest."""
+def answer(found: Answer, *, shown: ShownPath, scope: Scope | None = None) -> str:
+    """The answer and its citations, or the reason for none and what comes closest.
+
+    What it was asked of stands last, where whoever keeps the answer finds it; but below the reason
+    of a refusal, which speaks of these documents alone.
+    """
+    asked = [_scope("Asked of", scope)] if scope else []
     if found.abstention is None:
         sentences = {n: s.text for s in found.sentences for n in s.citations}
         cited = [_citation(c, shown, said=sentences[c.n]) for c in found.citations]
         disagreements = [_conflict(conflict) for conflict in found.conflicts]
-        return "\n".join([*disagreements, safe(found.text or ""), "", *cited])
-    lines = [safe(found.abstention.reason)]
+        asked = ["", *asked] if asked else []
+        return "\n".join([*disagreements, safe(found.text or ""), "", *cited, *asked])
+    lines = [safe(found.abstention.reason), *asked]
     if found.abstention.closest:
         lines += ["", "What comes closest:"]
         lines += [_citation(c, shown, said="") for c in found.abstention.closest]
@@ -50,6 +57,12 @@ def answer(found: Answer, *, shown: ShownPath) -> str:
         lines += ["", "Files that could not be read, and might say it:"]
         lines += [f"  {_line(shown(path))}" for path in found.abstention.unreadable[:_SHOWN]]
     return "\n".join(lines)
+
+
+def _scope(done: str, scope: Scope) -> str:
+    have = "has" if scope.undated == 1 else "have"
+    undated = f" ({scope.undated} {have} no date in the form YYYY-MM-DD)" if scope.undated else ""
+    return f"{done} {scope.documents} of {scope.of} documents{undated}."
 
 
 def _conflict(conflict: Conflict) -> str:
@@ -89,8 +102,10 @@ def _toml(text: str) -> str:
     return f'"{escaped}"'
 
 
-def passages(hits: Sequence[Hit], *, shown: ShownPath, explain: bool) -> str:
-    """Ranked passages; with `explain` what each leg gave them."""
+def passages(
+    hits: Sequence[Hit], *, shown: ShownPath, explain: bool, scope: Scope | None = None
+) -> str:
+    """Ranked passages, and what was searched; with `explain` what each leg gave them."""
     blocks = []
     for hit in hits:
         place = f"{shown(hit.chunk.path)}#char={hit.chunk.start}-{hit.chunk.end}"
@@ -106,7 +121,8 @@ def passages(hits: Sequence[Hit], *, shown: ShownPath, explain: bool) -> str:
         text = _line(hit.chunk.text)
         lines.append(f"   {text if len(text) <= 300 else text[:299] + '…'}")
         blocks.append("\n".join(lines))
-    return "\n\n".join(blocks) if blocks else "No passages."
+    searched = [_scope("Searched", scope)] if scope else []
+    return "\n\n".join([*(blocks or ["No passages."]), *searched])
 
 
 def _rank(rank: int | None) -> str:

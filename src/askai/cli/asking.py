@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,9 +27,6 @@ from askai.cli.options import (
 )
 from askai.errors import UsageError
 from askai.settings import Settings
-
-if TYPE_CHECKING:
-    from askai.scope import Scope
 
 
 @app.command()
@@ -73,13 +70,14 @@ def ask(
     )
     from askai.answer import cleaned  # noqa: PLC0415
 
-    cleaned(question)  # a question that is none is refused before anything is built or loaded
+    # What is wrong by itself is refused before anything is built or loaded.
+    cleaned(question)
+    filters = filters_of(source, language, since, until)
     _prepare(settings, fresh=fresh)
     from askai import output, render  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
 
     watch.lap("load")
-    filters = filters_of(source, language, since, until)
     shown = shown_by(settings)
     with open_askai(settings, notify=notify, asked=question, filters=filters, shown=shown) as askai:
         warn_if_changed(settings)
@@ -97,8 +95,7 @@ def ask(
                 )
             )
         else:
-            show_text(render.answer(found, shown=shown))
-            _show_scope(askai.retriever.scope)
+            show_text(render.answer(found, shown=shown, scope=askai.retriever.scope))
         watch.lap("print")
     if timings:
         watch.tell()
@@ -134,12 +131,12 @@ def search(
     from askai.answer import cleaned  # noqa: PLC0415
 
     text = cleaned(query)
+    filters = filters_of(source, language, since, until)
     _prepare(settings, fresh=fresh)
     from askai import output, render  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
 
     watch.lap("load")
-    filters = filters_of(source, language, since, until)
     shown = shown_by(settings)
     settings = replace(settings, reranker="none")  # it reads what is answered with alone
     with open_askai(settings, notify=notify, asked=text, filters=filters, shown=shown) as askai:
@@ -161,18 +158,11 @@ def search(
                 )
             )
         else:
-            show_text(render.passages(hits, shown=shown, explain=explain))
-            _show_scope(askai.retriever.scope)
+            scope = askai.retriever.scope
+            show_text(render.passages(hits, shown=shown, explain=explain, scope=scope))
         watch.lap("print")
     if timings:
         watch.tell()
-
-
-def _show_scope(scope: "Scope | None") -> None:
-    """Below what was found, so that whoever keeps it knows what it was not looked for in."""
-    if scope is not None:
-        undated = f" ({scope.undated} have no date)" if scope.undated else ""
-        show_text(f"\nAsked of {scope.documents} of {scope.of} documents{undated}.")
 
 
 def _prepare(settings: Settings, *, fresh: bool) -> None:

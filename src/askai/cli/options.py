@@ -37,7 +37,8 @@ SourceOption = Annotated[
     typer.Option(
         "--source",
         metavar="PATH",
-        help='Only documents of this path, folder or pattern ("*.pdf"); several times for several.',
+        help="Only documents of this path, folder or pattern (with * and ?, in quotes), from the "
+        "corpus on or from the working directory; several times for several.",
     ),
 ]
 LanguageOption = Annotated[
@@ -51,12 +52,19 @@ LanguageOption = Annotated[
 SinceOption = Annotated[
     str | None,
     typer.Option(
-        "--since", metavar="DATE", help="Only documents from YYYY, YYYY-MM or YYYY-MM-DD on."
+        "--since",
+        metavar="DATE",
+        help="Only documents from YYYY, YYYY-MM or YYYY-MM-DD on; one known by its year alone is "
+        "in every span that touches that year, one without a date is left out.",
     ),
 ]
 UntilOption = Annotated[
     str | None,
-    typer.Option("--until", metavar="DATE", help="Only documents up to this date, it included."),
+    typer.Option(
+        "--until",
+        metavar="DATE",
+        help="Only documents up to the end of this day, month or year; see --since.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -70,9 +78,15 @@ def settings_of(context: typer.Context, **options: Any) -> Settings:
 def filters_of(
     source: list[str] | None, language: list[str] | None, since: str | None, until: str | None
 ) -> "Filters":
+    """What was asked for; raises UsageError where that can be told without an index.
+
+    An empty word, as an unset variable of the shell leaves it, is wrong, and not no filter.
+    """
     from askai.scope import Filters  # noqa: PLC0415
 
-    return Filters(tuple(source or ()), tuple(language or ()), since or None, until or None)
+    filters = Filters(tuple(source or ()), tuple(language or ()), since, until)
+    filters.check()
+    return filters
 
 
 def shown_by(settings: Settings) -> Callable[[str], str]:
