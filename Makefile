@@ -131,6 +131,7 @@ bench-growth: $(INSTALLED) ## measure what grows with an index (an hour): docs/g
 	@$(BIN)/python -m benchmarks.growth kinds
 	@$(BIN)/python -m benchmarks.growth stores
 	@$(BIN)/python -m benchmarks.growth ask
+	@$(BIN)/python -m benchmarks.growth memory
 
 format: $(INSTALLED) ## lay out the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet

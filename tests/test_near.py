@@ -9,8 +9,9 @@ import pytest
 from askai.errors import IndexDamaged
 from askai.stores import Found, Moves
 from askai.stores.exact import ExactStore
+from askai.stores.faiss_files import RowFile, read_flat
 from askai.stores.faiss_flat import FaissFlatStore
-from askai.stores.near import KIND
+from askai.stores.near import KIND, _nearest
 
 DIM, COUNT = 32, 12_000
 NAME = "vectors.faiss"
@@ -171,6 +172,16 @@ def test_without_enough_recall_all_are_searched_and_it_is_told(oracle, tmp_path,
     with closing(FaissFlatStore.open(tmp_path / "poor" / NAME)) as store:
         assert store.found_by() == Found("flat", COUNT, 1.0, 200)
         assert recall(store, oracle) == 1
+
+
+def test_block_by_block_the_same_is_found_as_in_all(folder):
+    with closing(RowFile(folder / NAME, read_flat(folder / NAME))) as vectors:
+        assert [start for start, _ in vectors.blocks()] == [0, 8192]
+        found = _nearest(ASKED, vectors)
+    assert found.shape == (len(ASKED), 10)
+    scores = ASKED @ VECTORS.T
+    highest = -np.sort(-scores, axis=1)[:, :10]
+    np.testing.assert_allclose(np.take_along_axis(scores, found, axis=1), highest, atol=1e-6)
 
 
 def damages(folder):

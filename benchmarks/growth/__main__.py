@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.growth import asking, stores
+from benchmarks.growth import asking, memory, stores
 from benchmarks.growth.vectors import real
 
 ROOT = Path(__file__).parents[2]
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("what", choices=("stores", "ask", "kinds"))
+    parser.add_argument("what", choices=("stores", "ask", "kinds", "memory"))
     parser.add_argument("--sizes", type=int, nargs="+", help="vectors, or passages")
     parser.add_argument("--store", default="faiss")
     parser.add_argument("--bench", type=Path, default=ROOT.parent / "shared" / "bench")
@@ -28,6 +28,10 @@ def main() -> int:
         from benchmarks.growth import kinds  # noqa: PLC0415  needs faiss, which the others do not
 
         _print(kinds.measured(bench, work, options.sizes or [10_000, 100_000]))
+        return 0
+    if options.what == "memory":
+        sizes = options.sizes or [150_000, 600_000]
+        _print(memory.measured(work, options.store, count) for count in sizes)
         return 0
     real(bench, work)
     for count in options.sizes or [1_000, 10_000, 100_000, 1_000_000]:

@@ -14,7 +14,8 @@ A part of an index keeps its tables in one file, whose checksum is in the manife
 
 import json
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b, sha256
 from itertools import pairwise
@@ -41,17 +42,25 @@ class MappedTexts:
         self._ends, self._texts = tables["ends"], tables["texts"]
 
     @staticmethod
-    def tables(texts: Sequence[bytes]) -> Tables:
-        """Raises ValueError when two texts have one hash of 64 bits, as the same one twice has."""
-        hashes = np.array([_hash(text) for text in texts], dtype=np.uint64)
+    def tables(texts: Iterable[bytes]) -> Tables:
+        """Raises ValueError when two texts have one hash of 64 bits, as the same one twice has.
+
+        The texts are passed over once and not held: a store has a million of them.
+        """
+        hashed, ends, whole = array("Q"), array("q", [0]), bytearray()
+        for text in texts:
+            hashed.append(_hash(text))
+            whole += text
+            ends.append(len(whole))
+        hashes = np.frombuffer(hashed, np.uint64)
         order = np.argsort(hashes)
         if (np.diff(hashes[order]) == 0).any():
             raise ValueError("two texts have one hash")
         return {
             "hashes": hashes[order],
             "rows": order.astype(np.int32),
-            "ends": np.cumsum([0, *map(len, texts)]).astype(np.int64),
-            "texts": np.frombuffer(b"".join(texts), np.uint8),
+            "ends": np.frombuffer(ends, np.int64),
+            "texts": np.frombuffer(whole, np.uint8),
         }
 
     def check(self) -> None:
@@ -121,9 +130,9 @@ def _write(path: Path, tables: Tables) -> None:
     parts: list[bytes] = []
     layout: dict[str, list[Any]] = {}
     at = 0
-    for name, array in tables.items():
-        content = np.ascontiguousarray(array).tobytes()
-        layout[name] = [array.dtype.str, list(array.shape), at]
+    for name, values in tables.items():
+        content = np.ascontiguousarray(values).tobytes()
+        layout[name] = [values.dtype.str, list(values.shape), at]
         parts += [content, bytes(-len(content) % _ALIGNED)]
         at += len(content) + len(parts[-1])
     whole = b"".join(parts)
@@ -143,19 +152,19 @@ def _mapped(path: Path, cache: Path | None) -> Tables:
 
 def write_tables(path: Path, tables: Tables, *, kind: str) -> None:
     """Writes a file that `read_tables` maps; `kind` says what it is of."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in tables.items()}
+    arrays = {name: np.ascontiguousarray(values) for name, values in tables.items()}
     layout: dict[str, list[Any]] = {}
     end = 0
-    for name, array in arrays.items():
-        layout[name] = [array.dtype.str, list(array.shape), end]
-        end += array.nbytes + -array.nbytes % _ALIGNED
+    for name, values in arrays.items():
+        layout[name] = [values.dtype.str, list(values.shape), end]
+        end += values.nbytes + -values.nbytes % _ALIGNED
     header = json.dumps({"kind": kind, "bytes": end, "layout": layout}).encode()
     with writing_durably(path) as file:
         file.write(_HEADER.pack(_MARK, len(header)) + header)
         file.write(bytes(-file.tell() % _ALIGNED))
-        for array in arrays.values():
-            file.write(array.reshape(-1).view(np.uint8).data)
-            file.write(bytes(-array.nbytes % _ALIGNED))
+        for values in arrays.values():
+            file.write(values.reshape(-1).view(np.uint8).data)
+            file.write(bytes(-values.nbytes % _ALIGNED))
 
 
 def read_tables(path: Path, *, kind: str) -> Tables:

@@ -92,7 +92,7 @@ class BM25Index:
                 np.lib.format.write_array_header_1_0(file, header)
                 file.write(values.data)
         for name, texts in zip(_TEXTS, (ids, terms), strict=True):
-            tables = MappedTexts.tables([_bytes(text) for text in texts])
+            tables = MappedTexts.tables(map(_bytes, texts))
             write_tables(path / f"{name}.tables", tables, kind=name)
         return cls.open(path)
 

@@ -7,7 +7,7 @@ file, so rows are put behind the header that FAISS itself gives an index of so m
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -60,17 +60,10 @@ def mapping() -> int:
 
 def stored_batches(file: Path, ids: Sequence[str | None]) -> Batches:
     """What `write_flat` wrote."""
-    start = 0
-    for vectors in blocks(read_flat(file)):
-        some = [id_ for id_ in ids[start : start + len(vectors)] if id_ is not None]
-        yield some, vectors
-        start += len(vectors)
-
-
-def blocks(index: Any) -> Iterator[Vectors]:
-    """All vectors of a flat index, in their order, a few at a time."""
-    for start in range(0, index.ntotal, _READ):
-        yield index.reconstruct_n(start, min(_READ, index.ntotal - start))
+    with closing(RowFile(file, read_flat(file))) as vectors:
+        for start, block in vectors.blocks():
+            some = [id_ for id_ in ids[start : start + len(block)] if id_ is not None]
+            yield some, block
 
 
 def _header(dim: int, count: int) -> bytes:
@@ -94,7 +87,7 @@ def _header(dim: int, count: int) -> bytes:
 
 
 class RowFile:
-    """Reads rows of a flat index's file, here and there.
+    """Reads rows of a flat index's file, here and there or one block after the other.
 
     Of a mapped file the system maps 16 pages around each that is touched: after a few hundred
     questions all 1.5 GB of a million vectors were resident, and reading took twice as long.
@@ -103,8 +96,9 @@ class RowFile:
     def __init__(self, file: Path, index: Any) -> None:
         self._file = file.open("rb", buffering=0)
         self._index = index
-        self._bytes = 4 * index.d
-        self._start = file.stat().st_size - index.ntotal * self._bytes
+        self.count, self.dim = int(index.ntotal), int(index.d)
+        self._bytes = 4 * self.dim
+        self._start = file.stat().st_size - self.count * self._bytes
 
     def read(self, rows: NDArray[np.int64]) -> Vectors:
         """The vectors of these rows, in their order, shape (n, dim)."""
@@ -114,7 +108,23 @@ class RowFile:
             return mapped
         descriptor, size, start = self._file.fileno(), self._bytes, self._start
         content = b"".join([pread(descriptor, size, start + size * row) for row in rows.tolist()])
-        return np.frombuffer(content, np.float32).reshape(len(rows), self._index.d)
+        return np.frombuffer(content, np.float32).reshape(len(rows), self.dim)
+
+    def many(self, rows: NDArray[np.int64]) -> Vectors:
+        """`read` of so many rows that their vectors should not be held twice."""
+        found = np.empty((len(rows), self.dim), dtype=np.float32)
+        for at in range(0, len(rows), _READ):
+            found[at : at + _READ] = self.read(rows[at : at + _READ])
+        return found
+
+    def blocks(self) -> Iterator[tuple[int, Vectors]]:
+        """All vectors in their order, a few at a time, each time with the row of the first."""
+        with Path(self._file.name).open("rb") as file:
+            file.seek(self._start)
+            for start in range(0, self.count, _READ):
+                count = min(_READ, self.count - start)
+                block = np.fromfile(file, np.float32, count * self.dim)
+                yield start, block.reshape(count, self.dim)
 
     def close(self) -> None:
         self._file.close()

@@ -85,7 +85,8 @@ class FaissFlatStore:
             Near.write(path, path.with_suffix(_BASE))
         else:
             ids = earlier.write_next(path, dim=dim, batches=batches, moves=moves)
-        if len(set(ids) - {None}) != len(ids) - ids.count(None):
+        dead = ids.count(None)
+        if len(set(ids)) - min(dead, 1) != len(ids) - dead:
             raise ValueError("An id is given twice.")
         write_ids(path.with_suffix(_IDS), ids)
 

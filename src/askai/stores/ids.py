@@ -137,11 +137,11 @@ class MappedIds:
 
 def write_ids(path: Path, ids: Sequence[str | None]) -> None:
     """Raises ValueError when two rows have the same id."""
-    live = [row for row, id_ in enumerate(ids) if id_ is not None]
-    texts = MappedTexts.tables([id_.encode() for id_ in ids if id_ is not None])
-    some = len(live) < len(ids)
+    texts = MappedTexts.tables(id_.encode() for id_ in ids if id_ is not None)
+    some = len(texts["rows"]) < len(ids)
+    live = (row for row, id_ in enumerate(ids) if some and id_ is not None)
     tables = {
         "size": np.array([len(ids)], dtype=np.int64),
-        "live": np.array(live if some else [], dtype=np.int64),
+        "live": np.fromiter(live, dtype=np.int64),
     }
     write_tables(path, {**tables, **texts}, kind=_KIND)

@@ -10,11 +10,15 @@ sample of questions finds what a search through all finds. The sample is made of
 that it needs no model. If no number of lists is enough there is no such file, and all vectors are
 searched as before.
 
+It is made from the file of the vectors a block at a time: all of them may be more than fits into
+memory, and the pages of a mapped file count as memory that the process uses.
+
 Beside the vectors: `.near.faiss`, and `.near.json` with what was measured.
 """
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,16 +28,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askai.embedders import Vector, Vectors
-from askai.files import link_or_copy, write_durably
+from askai.files import link_or_copy, write_durably, writing_durably
 from askai.stores import Found
 from askai.stores.exact import Scores, cosines, damaged
-from askai.stores.faiss_files import blocks, faiss, one_thread, read_flat, read_mapped
+from askai.stores.faiss_files import RowFile, faiss, one_thread, read_flat, read_mapped
 
 # Vectors above which the file is made. See docs/growth.md for the crossing points.
 LEAST = 20_000
 KIND = "inverted file"
 _LISTS = 2.0  # lists for each square root of the number of vectors
-_TRAINED_BY = 64  # vectors of the sample for each list
+_TRAINED_BY = 64  # vectors of the sample for each list …
+_MOST_TRAINED = 200_000_000  # … and of all of them so many bytes
 _ROUNDS = 8  # of k-means
 _SEED = 20_261
 _SAMPLE = 200  # questions that recall is measured by
@@ -73,16 +78,17 @@ class Near:
     def write(cls, path: Path, flat: Path) -> None:
         """Makes the files beside `path` for the flat index in the file `flat`, if it is large and
         recall is high enough."""
-        vectors = read_flat(flat)
-        if vectors.ntotal < LEAST:
-            return
-        index = _built(vectors)
-        measured = _measure(index, vectors)
+        with closing(RowFile(flat, read_flat(flat))) as vectors:
+            if vectors.count < LEAST:
+                return
+            index = _built(vectors)
+            measured = _measure(index, vectors)
         if measured.recall >= _ENOUGH:
-            # faiss.write_index drops the error of its last write, so a full disk would go unseen.
-            content = faiss().serialize_index(index)
-            write_durably(path.with_suffix(_FAISS), content.data)
-            measured = replace(measured, bytes=len(content))
+            # faiss.write_index to a name drops the error of its last write, so a full disk would
+            # go unseen; and serialize_index holds all of it once more.
+            with writing_durably(path.with_suffix(_FAISS)) as file:
+                faiss().write_index(index, faiss().PyCallbackIOWriter(file.write))
+                measured = replace(measured, bytes=file.tell())
         write_durably(path.with_suffix(_JSON), json.dumps(asdict(measured)))
 
     @classmethod
@@ -163,39 +169,58 @@ def _read(path: Path) -> _Measured | None:
     return measured
 
 
-def _built(vectors: Any) -> Any:
+def _built(vectors: RowFile) -> Any:
     """The same for the same vectors, on one machine."""
-    lists = int(_LISTS * vectors.ntotal**0.5)
+    lists = int(_LISTS * vectors.count**0.5)
     metric = faiss().METRIC_INNER_PRODUCT
-    index = faiss().index_factory(vectors.d, f"IVF{lists},RaBitQ", metric)
+    index = faiss().index_factory(vectors.dim, f"IVF{lists},RaBitQ", metric)
     index.cp.niter, index.cp.seed = _ROUNDS, _SEED
-    index.train(_some(vectors, _TRAINED_BY * lists, np.random.default_rng(_SEED)))
-    for block in blocks(vectors):
+    index.cp.min_points_per_centroid = 1  # for fewer than 39 it would warn on stderr
+    count = min(_TRAINED_BY * lists, _MOST_TRAINED // (4 * vectors.dim))
+    sample = _some(vectors, count, np.random.default_rng(_SEED))
+    # Not index.train, which then makes the residuals of the sample, for bits that need no training.
+    index.train_q1(len(sample), faiss().swig_ptr(sample), False, metric)  # noqa: FBT003
+    index.is_trained = True
+    del sample
+    for _, block in vectors.blocks():
         index.add(block)
     return index
 
 
-def _some(vectors: Any, count: int, random: np.random.Generator) -> Vectors:
-    """So many vectors of a flat index, or all."""
-    rows = random.permutation(vectors.ntotal)[:count]
-    some: Vectors = vectors.reconstruct_batch(np.sort(rows).astype(np.int64))
-    return some
+def _some(vectors: RowFile, count: int, random: np.random.Generator) -> Vectors:
+    """So many vectors, or all."""
+    rows = random.permutation(vectors.count)[:count]
+    return vectors.many(np.sort(rows).astype(np.int64))
 
 
-def _measure(index: Any, vectors: Any) -> _Measured:
+def _measure(index: Any, vectors: RowFile) -> _Measured:
     """How much of what all vectors give is found, with the fewest lists that do."""
     asked = _questions(vectors)
-    truth = vectors.search(asked, _K)[1]
+    truth = _nearest(asked, vectors)
     recall, probes = 0.0, 0
     for probes in _PROBES:
-        found = Near(index, _Measured(vectors.ntotal, probes, 0.0, len(asked)))
+        found = Near(index, _Measured(vectors.count, probes, 0.0, len(asked)))
         recall = float(np.mean([*_shares(found, vectors, asked, truth)]))
         if recall >= _AIM:
             break
-    return _Measured(int(vectors.ntotal), probes, round(recall, 4), len(asked))
+    return _Measured(vectors.count, probes, round(recall, 4), len(asked))
 
 
-def _shares(near: Near, vectors: Any, asked: Vectors, truth: Rows) -> Iterator[float]:
+def _nearest(asked: Vectors, vectors: RowFile) -> Rows:
+    """The rows of the best for each of `asked`, of all: shape (n, _K)."""
+    rows = np.empty((len(asked), 0), dtype=np.int64)
+    scores = np.empty((len(asked), 0), dtype=np.float32)
+    for start, block in vectors.blocks():
+        found = faiss().knn(asked, block, _K, metric=faiss().METRIC_INNER_PRODUCT)
+        scores = np.concatenate([scores, found[0]], axis=1)
+        rows = np.concatenate([rows, found[1] + start], axis=1)
+        highest = np.argsort(-scores, axis=1, kind="stable")[:, :_K]
+        scores = np.take_along_axis(scores, highest, axis=1)
+        rows = np.take_along_axis(rows, highest, axis=1)
+    return rows
+
+
+def _shares(near: Near, vectors: RowFile, asked: Vectors, truth: Rows) -> Iterator[float]:
     for query, wanted in zip(asked, truth, strict=True):
         with one_thread():
             rows, scores = near.scored(query, _K, None, partial(_cosines, vectors, query))
@@ -203,11 +228,11 @@ def _shares(near: Near, vectors: Any, asked: Vectors, truth: Rows) -> Iterator[f
         yield len(set(best.tolist()) & set(wanted.tolist())) / len(wanted)
 
 
-def _cosines(vectors: Any, query: Vector, rows: Rows) -> Scores:
-    return cosines(vectors.reconstruct_batch(rows), query) if len(rows) else np.empty(0, np.float32)
+def _cosines(vectors: RowFile, query: Vector, rows: Rows) -> Scores:
+    return cosines(vectors.read(rows), query) if len(rows) else np.empty(0, np.float32)
 
 
-def _questions(vectors: Any) -> Vectors:
+def _questions(vectors: RowFile) -> Vectors:
     """Near to stored vectors, half of them; the others amid three, as a question often lies between
     what answers it and what does not. Blurred vectors alone promised .99 where questions found .85
     (docs/growth.md)."""
