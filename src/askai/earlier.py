@@ -15,12 +15,11 @@ from askai.errors import StoredIndexError
 from askai.generations import Generation, damaged_files, open_unchecked
 from askai.induced_lexicon import KnownWords
 from askai.lexical import LexicalIndex
-from askai.manifest import SOURCES, Manifest, SourceState, read_sources
+from askai.manifest import NEAR, SOURCES, Manifest, SourceState, read_sources
 from askai.stores import Store
 
 CATALOG, VECTORS, UNITS, LEXICAL = "catalog.sqlite", "vectors.faiss", "units.faiss", "lexical"
 WORDS = "words.npz"
-_NEAR = ".near."  # in names of what a store makes of its vectors, and can make again
 
 # Settings that shape what is read and cut, what is embedded, and what a text is cut into.
 _READING = ("readers", "chunking", "descriptions")
@@ -93,7 +92,7 @@ def _opened(
 
     def whole(part: str) -> bool:
         stem = part.partition(".")[0]
-        names = (name for name in damaged if not name.startswith(f"{stem}{_NEAR}"))
+        names = (name for name in damaged if not name.startswith(f"{stem}{NEAR}"))
         return not any(name.startswith((f"{stem}.", f"{stem}/")) for name in names)
 
     catalog = stack.enter_context(Catalog.open(folder / CATALOG))
@@ -131,7 +130,7 @@ def _known(
     keys: Sequence[TextKeys],
     damaged: Collection[str],
 ) -> KnownVectors:
-    near = not any(name.startswith(f"{path.stem}{_NEAR}") for name in damaged)
+    near = not any(name.startswith(f"{path.stem}{NEAR}") for name in damaged)
     store = store_class.open(path, near=near)
     stack.callback(store.close)
     return KnownVectors(store, keys)
