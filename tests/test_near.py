@@ -1,6 +1,7 @@
 """A store with an inverted file: approximate in what is found, and in nothing else."""
 
 import json
+import shutil
 from contextlib import closing
 
 import numpy as np
@@ -148,6 +149,19 @@ def test_when_much_is_new_it_is_made_anew_and_of_few_it_is_not_made(folder, tmp_
     assert names(tmp_path / "few") == ["vectors.faiss", "vectors.ids"]
     with closing(FaissFlatStore.open(tmp_path / "few" / NAME)) as store:
         assert store.found_by() == Found("flat", COUNT - 5000, 1.0, 0)
+
+
+@pytest.mark.parametrize("name", ["vectors.near.faiss", "vectors.near.json"])
+def test_where_it_alone_is_damaged_it_is_made_anew_of_the_same_vectors(folder, tmp_path, name):
+    shutil.copytree(folder, tmp_path / "hurt")
+    (tmp_path / "hurt" / name).unlink()
+    with closing(FaissFlatStore.open(tmp_path / "hurt" / NAME, near=False)) as hurt:
+        assert recall(hurt, hurt) == 1
+        written(tmp_path / "whole", [], VECTORS[:0], earlier=hurt)
+    assert names(tmp_path / "whole") == names(folder)
+    assert (tmp_path / "whole" / "vectors.faiss").samefile(tmp_path / "hurt" / "vectors.faiss")
+    for made in ("vectors.near.faiss", "vectors.near.json"):
+        assert (tmp_path / "whole" / made).read_bytes() == (folder / made).read_bytes()
 
 
 def test_a_changed_store_in_memory_searches_all_until_it_is_flushed(folder, tmp_path):

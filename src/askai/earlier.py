@@ -15,7 +15,7 @@ from askai.errors import StoredIndexError
 from askai.generations import Generation, damaged_files, open_unchecked
 from askai.induced_lexicon import KnownWords
 from askai.lexical import LexicalIndex
-from askai.manifest import SOURCES, Manifest, SourceState, read_sources
+from askai.manifest import NEAR, SOURCES, Manifest, SourceState, read_sources
 from askai.stores import Store
 
 CATALOG, VECTORS, UNITS, LEXICAL = "catalog.sqlite", "vectors.faiss", "units.faiss", "lexical"
@@ -92,7 +92,8 @@ def _opened(
 
     def whole(part: str) -> bool:
         stem = part.partition(".")[0]
-        return not any(name.startswith((f"{stem}.", f"{stem}/")) for name in damaged)
+        names = (name for name in damaged if not name.startswith(f"{stem}{NEAR}"))
+        return not any(name.startswith((f"{stem}.", f"{stem}/")) for name in names)
 
     catalog = stack.enter_context(Catalog.open(folder / CATALOG))
     keys = catalog.text_keys()
@@ -101,7 +102,9 @@ def _opened(
     lexical, cut = None, {}
     if same(EMBEDDING):
         passages, units = (
-            _known(stack, store_class, folder / part, keys) if whole(part) else KnownVectors()
+            _known(stack, store_class, folder / part, keys, damaged)
+            if whole(part)
+            else KnownVectors()
             for part in (VECTORS, UNITS)
         )
     if same(_CUTTING) and whole(LEXICAL):
@@ -121,8 +124,13 @@ def _opened(
 
 
 def _known(
-    stack: ExitStack, store_class: type[Store], path: Path, keys: Sequence[TextKeys]
+    stack: ExitStack,
+    store_class: type[Store],
+    path: Path,
+    keys: Sequence[TextKeys],
+    damaged: Collection[str],
 ) -> KnownVectors:
-    store = store_class.open(path)
+    near = not any(name.startswith(f"{path.stem}{NEAR}") for name in damaged)
+    store = store_class.open(path, near=near)
     stack.callback(store.close)
     return KnownVectors(store, keys)

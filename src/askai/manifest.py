@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FORMAT: Final = 3  # raised whenever a generation written before could be misread
 
 MANIFEST = "manifest.json"
+NEAR = ".near."  # in names of what a store makes of its vectors, and can make again
 SKIPPED = "skipped.json"
 SOURCES = "sources.json"
 
@@ -164,7 +165,8 @@ def _checked(value: Any, record: Any, what: str) -> dict[str, Any]:
 
 
 def unusable(file: Path, found: str, *, cause: Exception | None = None) -> NoReturn:
-    raise IndexDamaged(f"{file} cannot be used: {found}. Run `askai index --rebuild`.") from cause
+    advice = "askai doctor --repair" if NEAR in file.name else "askai index --rebuild"
+    raise IndexDamaged(f"{file} cannot be used: {found}. Run `{advice}`.") from cause
 
 
 def listing_digest(files: "Iterable[SourceState | CorpusFile]") -> str:

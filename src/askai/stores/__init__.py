@@ -65,8 +65,12 @@ class Store(Protocol):
         ...
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """The store that was flushed at `path`; raises IndexDamaged when it cannot be read."""
+    def open(cls, path: Path, *, near: bool = True) -> Self:
+        """The store that was flushed at `path`; raises IndexDamaged when it cannot be read.
+
+        Not `near`: what is made of the vectors to find them sooner is damaged. It is not looked at,
+        and `write` makes it anew for a store that goes on from this one.
+        """
         ...
 
     def add(self, ids: Sequence[str], vectors: Vectors) -> None:

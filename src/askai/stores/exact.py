@@ -67,7 +67,7 @@ class ExactStore:
         return taken_over(self, after(self._ids, moves))
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, near: bool = True) -> Self:  # noqa: ARG003  there is none
         file = path.with_suffix(".npy")
         try:
             # Not np.load, which takes a file that begins like a ZIP archive for one.

@@ -63,6 +63,7 @@ class FaissFlatStore:
         self._indexes = indexes
         self._mapped = mapped
         self._chosen: list[Any] | None = None
+        self._near_whole = True  # so that it can be taken over, if there is one
         self._near: Near | None = None  # beside the first index …
         self._file: RowFile | None = None  # … and then its vectors are read from here
 
@@ -110,7 +111,10 @@ class FaissFlatStore:
             Near.write(path, base)
         else:
             link_or_copy(self._path.with_suffix(_BASE), base)
-            Near.link(self._path, path)
+            if self._near_whole:
+                Near.link(self._path, path)
+            else:
+                Near.write(path, base)
         if not new:
             added.unlink()
         return [*ids, *new]
@@ -146,7 +150,7 @@ class FaissFlatStore:
         return (id_ for id_ in self._ids if id_ is not None)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, near: bool = True) -> Self:
         indexes = [read_flat(path.with_suffix(_BASE))]
         added = path.with_suffix(_ADDED)
         if added.exists():
@@ -156,7 +160,8 @@ class FaissFlatStore:
         size = sum(index.ntotal for index in indexes)
         ids = MappedIds.open(path.with_suffix(_IDS), size=size)
         store = cls(path, ids=ids, indexes=indexes, mapped=mapping() != 0)
-        store._near = Near.open(path, indexes[0])
+        store._near_whole = near
+        store._near = Near.open(path, indexes[0]) if near else None
         if store._near is not None:
             store._file = RowFile(path.with_suffix(_BASE), indexes[0])
         return store

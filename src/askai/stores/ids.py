@@ -2,18 +2,20 @@
 
 A list of a million ids takes a second to parse, and a question needs a few hundred. In the file
 beside the vectors (`.ids`, see `askai.mapped_tables`) an id is found by its hash, a row's id by its
-row. A row that counts no more has none.
+row. A row that counts no more has none. What is looked at is checked when it is looked at, since a
+file may be damaged and keep its size and time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from askai.errors import IndexDamaged
 from askai.mapped_tables import MappedTexts, read_tables, write_tables
+from askai.stores.exact import damaged
 
 Rows = NDArray[np.int64]  # shape (n,)
 _KIND = "ids"
@@ -81,10 +83,11 @@ class HeldIds:
 
 
 class MappedIds:
-    """The ids in a file that `write_ids` wrote."""
+    """The ids in a file that `write_ids` wrote; every method raises IndexDamaged."""
 
-    def __init__(self, texts: MappedTexts, live: Rows, size: int) -> None:
+    def __init__(self, path: Path, texts: MappedTexts, live: Rows, size: int) -> None:
         """The texts are of the rows that count, and these are listed if they are not all."""
+        self._path = path
         self._texts = texts
         self.size, self.count = size, len(texts)
         self._live = live if self.count < size else None
@@ -92,14 +95,10 @@ class MappedIds:
     @classmethod
     def open(cls, path: Path, *, size: int) -> "MappedIds":
         """Raises IndexDamaged when it is not a file of the ids of `size` rows."""
-        try:
+        with _damage_named(path):
             tables = read_tables(path, kind=_KIND)
-            ids = cls(MappedTexts(tables), tables["live"], int(tables["size"][0]))
+            ids = cls(path, MappedTexts(tables), tables["live"], int(tables["size"][0]))
             ids._check(size)
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise IndexDamaged(
-                f"{path} cannot be used: {error}. Run `askai index --rebuild`."
-            ) from error
         return ids
 
     def _check(self, size: int) -> None:
@@ -115,24 +114,52 @@ class MappedIds:
         raise KeyError(id_)
 
     def known(self, ids: Iterable[str]) -> list[int]:
-        places = [place for place in self._texts.rows([i.encode() for i in ids]) if place >= 0]
-        return places if self._live is None else self._live[places].tolist()
+        with _damage_named(self._path):
+            found = self._texts.rows([id_.encode() for id_ in ids])
+            places = [place for place in found if place >= 0]
+            if self._live is None:
+                return places
+            rows = self._live[places]
+            if len(rows) and not 0 <= rows.min() <= rows.max() < self.size:
+                raise ValueError(f"it names a row that is not one of {self.size}")
+            return list(rows.tolist())
 
     def at(self, rows: Rows) -> list[str]:
-        places = rows if self._live is None else np.searchsorted(self._live, rows)
-        return [self._texts[place].decode() for place in places.tolist()]
+        with _damage_named(self._path):
+            places = rows if self._live is None else np.searchsorted(self._live, rows)
+            texts = [self._texts[place] for place in places.tolist()]
+            # A changed letter makes another id, but not one that is found by its hash.
+            if self._texts.rows(texts) != places.tolist():
+                raise ValueError("an id is not found by its hash")
+            return [text.decode() for text in texts]
 
     def live(self) -> Rows | None:
-        return self._live
+        live = self._live
+        if live is not None and len(live):
+            with _damage_named(self._path):
+                if live[0] < 0 or live[-1] >= self.size or (np.diff(live) <= 0).any():
+                    raise ValueError(f"it does not say which of {self.size} rows count")
+        return live
 
     def __iter__(self) -> Iterator[str | None]:
-        ids = (text.decode() for text in self._texts)
-        if self._live is None:
-            yield from ids
-            return
-        counts = np.zeros(self.size, dtype=np.bool_)
-        counts[self._live] = True
-        yield from (next(ids) if counted else None for counted in counts.tolist())
+        live = self.live()
+        counts = np.full(self.size, live is None)
+        if live is not None:
+            counts[live] = True
+        texts = iter(self._texts)
+        for counted in counts.tolist():
+            with _damage_named(self._path):
+                id_ = next(texts).decode() if counted else None
+            yield id_
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """What tables that are not what was written lead to, as IndexDamaged."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise damaged(path, str(error)) from error
 
 
 def write_ids(path: Path, ids: Sequence[str | None]) -> None:
