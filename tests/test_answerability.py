@@ -105,8 +105,8 @@ def found(tmp_path):
 
 def test_the_features_of_a_small_case(found):
     row = found("robots and dragons in Wuhan")  # three terms, one of them nowhere
-    wuhan, robot = (found.lexical.idf([token]) for token in ("wuhan", "robot"))
-    dragon = found.lexical.idf(["dragon"])
+    wuhan, robot = (found.lexical.idf(token) for token in ("wuhan", "robot"))
+    dragon = found.lexical.idf("dragon")
     assert tuple(row) == FEATURES
     assert row == pytest.approx(
         {
