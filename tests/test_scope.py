@@ -120,6 +120,12 @@ def test_a_path_out_of_the_corpus_means_nothing(catalog, tmp_path, pattern):
         scope_of(filters, catalog, corpus=corpus)
 
 
+def test_too_many_folders_of_any_depth_are_refused_at_once(catalog):
+    assert left(catalog, sources=("reports/" + "**/" * 40 + "d.txt",)) == ["reports/d.txt"]
+    with pytest.raises(UsageError, match=r"at most 6 times \*\*/"):
+        left(catalog, sources=("a/**/" * 30,))
+
+
 def test_several_patterns_add_up(catalog):
     assert left(catalog, sources=("d.txt", "a.txt", "*.txt")) == ["a.txt", "reports/d.txt"]
 

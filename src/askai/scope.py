@@ -17,6 +17,7 @@ from askai.units import numbered
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?:T.*)?", re.ASCII)
 _WILD = re.compile(r"[*?]")
 _FOLDERS = re.compile(r"(?<![^/])(?:\*\*/)+")  # `**/` of a shell: no folder, or any number
+_MOST_FOLDERS = 7  # parts that `**/` joins
 _SEVERAL = re.compile(r"[,{}]")
 _EXAMPLES = 5  # paths that tell what there is
 
@@ -125,6 +126,8 @@ class _Pattern:
 def _forms(wanted: str) -> tuple[str, ...]:
     """What `fnmatch` takes for it: `[` is itself, and a `**/` may be no folder."""
     parts = _FOLDERS.split(wanted.replace("[", "[[]"))
+    if len(parts) > _MOST_FOLDERS:  # each doubles what there is to compare with
+        raise UsageError(f"A --source has at most {_MOST_FOLDERS - 1} times **/ in it.")
     joints = product(("*/", ""), repeat=len(parts) - 1)
     return tuple(
         "".join(part + joint for part, joint in zip(parts, (*between, ""), strict=True))
