@@ -62,7 +62,7 @@ class OnnxCrossEncoder:
         # A run for each text: int8 scales are taken over a batch, and a text's score would depend
         # on the texts beside it (-1.06 alone, -1.20 with another). So the processors share the
         # texts, the longest first, and not the products of one: two threads that do so wait for
-        # each other, which took twice the processor time.
+        # each other.
         longest_first = sorted(range(len(pairs)), key=lambda n: -len(pairs[n].ids))
         logits = [0.0] * len(pairs)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

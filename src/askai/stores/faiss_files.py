@@ -89,8 +89,8 @@ def _header(dim: int, count: int) -> bytes:
 class RowFile:
     """Reads rows of a flat index's file, here and there or one block after the other.
 
-    Of a mapped file the system maps 16 pages around each that is touched: after a few hundred
-    questions all 1.5 GB of a million vectors were resident, and reading took twice as long.
+    Of a mapped file the system maps many pages around each that is touched, so that after some
+    hundred questions all vectors are resident.
     """
 
     def __init__(self, file: Path, index: Any) -> None:
@@ -132,8 +132,7 @@ class RowFile:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """For a single question: two threads that wait for each other took three times as long as one
-    on a machine with other work (`python -m benchmarks.growth kinds`)."""
+    """For a single question, whose threads would wait for each other where there is other work."""
     before = faiss().omp_get_max_threads()
     faiss().omp_set_num_threads(1)
     try:
