@@ -19,8 +19,9 @@ from askai.embedders import Embedder, load_ahead, packaged_e5
 from askai.embedders.bert_numpy import BertEncoder
 from askai.embedders.bert_onnx import NotInFourBits, in_four_bits, kept_graph
 from askai.embedders.hashing import HashingEmbedder, features
+from askai.embedders.model_folder import default_prompts
 from askai.embedders.models import resolve
-from askai.embedders.sentence_transformers import SentenceTransformerEmbedder, default_prompts
+from askai.embedders.sentence_transformers import SentenceTransformerEmbedder
 from askai.errors import ModelError, UsageError
 from askai.kept_graphs import is_kept
 

@@ -18,12 +18,9 @@ import pytest
 
 from askai.embedders import packaged_e5
 from askai.embedders.hashing import HashingEmbedder
+from askai.embedders.model_folder import folder_dim, folder_max_tokens
 from askai.embedders.models import available, minilm_embedder, resolve
-from askai.embedders.sentence_transformers import (
-    SentenceTransformerEmbedder,
-    folder_dim,
-    folder_max_tokens,
-)
+from askai.embedders.sentence_transformers import SentenceTransformerEmbedder
 from askai.errors import ModelError
 from askai.rerankers import packaged_minilm
 

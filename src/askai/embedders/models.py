@@ -16,12 +16,9 @@ from pathlib import Path
 
 from askai.embedders import EMBEDDERS, Embedder, packaged_e5
 from askai.embedders.hashing import HashingEmbedder
+from askai.embedders.model_folder import folder_dim, is_model_folder
 from askai.embedders.packaged_e5 import Notify
-from askai.embedders.sentence_transformers import (
-    SentenceTransformerEmbedder,
-    folder_dim,
-    is_model_folder,
-)
+from askai.embedders.sentence_transformers import SentenceTransformerEmbedder
 from askai.errors import ModelError
 from askai.files import stamped_sha256
 from askai.rerankers import packaged_minilm

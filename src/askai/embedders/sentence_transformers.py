@@ -7,9 +7,7 @@ method of this module touches the network.
 """
 
 import hashlib
-import json
 import logging
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -25,66 +23,20 @@ from askai.embedders import Vector, Vectors
 from askai.embedders.bert_numpy import BertEncoder
 from askai.embedders.bert_onnx import NotInFourBits, OnnxBertEncoder
 from askai.embedders.exported import ExportedEncoder, export, open_exported
+from askai.embedders.model_folder import (
+    default_prompts,
+    folder_dim,
+    folder_max_tokens,
+    model_files,
+)
 from askai.errors import ModelError
 from askai.files import stamped_sha256
 from askai.tokens import encodable
 
 Location = Path | str | Callable[[], Path]  # a folder, or what prepares it when first needed
 
-_NOT_VECTORS = {"askai-model.json", "data_config.json"}  # in the folder, without a say in vectors
-_MODEL_SUFFIXES = {".json", ".txt", ".model", ".safetensors", ".bin", ".spm", ".vocab", ".bpe"}
-_OTHER_BACKENDS = {"onnx", "openvino", "coreml", "tf"}  # folders with copies for other programs
 _FEW = 24  # texts that NumPy or an exported graph has embedded before torch is loaded
 _SLICE = 64  # texts in one call of the encoder, which costs something by itself
-_E5 = re.compile(r"(?<![a-z0-9])e5(?![a-z0-9])")
-
-
-def is_model_folder(path: Path) -> bool:
-    """Whether sentence-transformers could load it: its configuration and its weights are there."""
-    if not any((path / name).is_file() for name in ("modules.json", "config.json")):
-        return False
-    return any(file.suffix in {".safetensors", ".bin"} for file in _model_files(path))
-
-
-def folder_dim(folder: Path) -> int | None:
-    """Numbers in one vector, read from the configuration; None when it does not say."""
-    for module in reversed(_json(folder / "modules.json", [])):
-        config = _json(folder / str(module.get("path", "")) / "config.json", {})
-        if "out_features" in config:
-            return int(config["out_features"])
-        width = config.get("embedding_dimension", config.get("word_embedding_dimension"))
-        if width and str(module.get("type", "")).endswith("Pooling"):
-            modes = config.get("pooling_mode", "")
-            joined = len(modes) if isinstance(modes, list | tuple) else modes.count("+") + 1
-            old_style = sum(v is True for k, v in config.items() if k.startswith("pooling_mode_"))
-            return int(width) * max(joined, old_style)
-    width = _json(folder / "config.json", {}).get("hidden_size")
-    return int(width) if width else None
-
-
-def folder_max_tokens(folder: Path) -> int | None:
-    """Tokens that the model reads of one text, special tokens and prompt included."""
-    own = _json(folder / "sentence_bert_config.json", {}).get("max_seq_length")
-    if own:
-        return int(own)
-    limits = (
-        _json(folder / "config.json", {}).get("max_position_embeddings"),
-        _json(folder / "tokenizer_config.json", {}).get("model_max_length"),
-    )
-    known = [int(limit) for limit in limits if limit]
-    return min(known) if known else None
-
-
-def default_prompts(name: str) -> tuple[str, str]:
-    """Prompts of question and passage for a model that brings none of its own.
-
-    E5 models were trained with these (arXiv:2212.03533) and lose much without them; their
-    "instruct" siblings want a task description instead.
-    """
-    lower = name.lower()
-    if _E5.search(lower) and "instruct" not in lower:
-        return ("query: ", "passage: ")
-    return ("", "")
 
 
 class SentenceTransformerEmbedder:
@@ -159,7 +111,7 @@ class SentenceTransformerEmbedder:
         """The (name, SHA-256) pairs of the files that shape a vector, and the default prompts."""
         if self._fingerprint is None:
             digest = hashlib.sha256(repr(default_prompts(self.name)).encode())
-            for file in _model_files(self.folder):
+            for file in model_files(self.folder):
                 relative = file.relative_to(self.folder).as_posix()
                 digest.update(f"\n{relative} {stamped_sha256(file)}".encode())
             self._fingerprint = f"sentence-transformers/{digest.hexdigest()[:16]}/fp32/1"
@@ -395,27 +347,3 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
         if bars:
             transformers_logging.enable_progress_bar()
-
-
-def _model_files(folder: Path) -> list[Path]:
-    """The files of a model folder that shape its vectors, sorted by relative path."""
-    found = []
-    for file in folder.rglob("*"):
-        relative = file.relative_to(folder)
-        shapes = file.suffix in _MODEL_SUFFIXES and file.name not in _NOT_VECTORS
-        hidden = any(part.startswith(".") or part in _OTHER_BACKENDS for part in relative.parts)
-        if shapes and not hidden and file.is_file():
-            found.append(file)
-    return sorted(found, key=lambda file: file.relative_to(folder).as_posix())
-
-
-def _json(path: Path, default: Any) -> Any:
-    """The content of a JSON file; `default` when it is missing, or raises ModelError."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return default
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{path} cannot be read: {error}. Expected JSON; fetch the model again."
-        ) from error
