@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from askai.asked import asks_all, asks_place
-from askai.catalog import Catalog
+from askai.catalog_reader import CatalogReader
 from askai.cite import citation, page_at
 from askai.conflicts import Stated, has_a_seat, stated_places
 from askai.errors import QuestionError
@@ -72,7 +72,7 @@ class Answerer:
     finder: EvidenceFinder
     gate: Gate
     writer: Writer
-    catalog: Catalog
+    catalog: CatalogReader
     skipped: tuple[Skipped, ...] = ()
 
     def ask(self, question: str, *, k: int = 10) -> Answer:

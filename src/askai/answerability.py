@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 
 from askai.asked import asked_for, gives
-from askai.lexical import LexicalIndex
+from askai.lexical import WordSearch
 from askai.records import Evidence, Hit
 from askai.retrieve import Query, View
 from askai.tokens import tokens
@@ -53,7 +53,7 @@ def features(
     hits: Sequence[Hit],
     evidence: Sequence[Evidence],
     held: Held,
-    lexical: LexicalIndex,
+    lexical: WordSearch,
 ) -> dict[str, float]:
     """The features of a question whose evidence, best first, is not empty."""
     best = evidence[0]
@@ -78,17 +78,17 @@ def features(
     }
 
 
-def _share(views: Sequence[View], hit: Hit, lexical: LexicalIndex) -> float:
+def _share(views: Sequence[View], hit: Hit, lexical: WordSearch) -> float:
     held = set(tokens(hit.chunk.embedded_text))
     return max(_weight(v, held, lexical) / (_weight(v, None, lexical) or 1.0) for v in views)
 
 
-def _weight(view: View, held: set[str] | None, lexical: LexicalIndex) -> float:
+def _weight(view: View, held: set[str] | None, lexical: WordSearch) -> float:
     terms = (term for term in view if held is None or not held.isdisjoint(term))
     return math.fsum(lexical.idf(term) for term in terms)
 
 
-def _uncovered(views: Sequence[View], unit: Evidence, lexical: LexicalIndex) -> float:
+def _uncovered(views: Sequence[View], unit: Evidence, lexical: WordSearch) -> float:
     """The idf of the rarest term that the unit's passage lacks, as a share of the highest idf."""
     held = set(tokens(unit.chunk.embedded_text))
     highest = math.log1p(len(lexical)) or 1.0

@@ -14,6 +14,7 @@ from askai.aliases import Aliases
 from askai.answer import Answerer
 from askai.answerability import trained
 from askai.catalog import Catalog
+from askai.catalog_reader import CatalogReader
 from askai.centring import centring_for
 from askai.corpus import ALIASES, Corpus
 from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
@@ -49,7 +50,7 @@ class Askai:
 
     manifest: Manifest
     corpus: Corpus
-    catalog: Catalog
+    catalog: CatalogReader
     embedder: Embedder
     retriever: Retriever
     answerer: Answerer
@@ -116,7 +117,7 @@ def open_bench(
 
 def _scope(
     filters: "Filters",
-    catalog: Catalog,
+    catalog: CatalogReader,
     generation: Generation,
     corpus: Corpus,
     shown: Callable[[str], str],

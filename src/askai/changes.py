@@ -13,7 +13,7 @@ from askai.manifest import SourceState, listing_digest, read_sources
 from askai.records import Skipped
 
 if TYPE_CHECKING:
-    from askai.catalog import Catalog
+    from askai.catalog_reader import CatalogReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class FileStatus:
 
 
 def file_statuses(
-    catalog: "Catalog", changes: Changes, skipped: Sequence[Skipped]
+    catalog: "CatalogReader", changes: Changes, skipped: Sequence[Skipped]
 ) -> list[FileStatus]:
     """Every file that is in the index, in the folder or left out, ordered by path."""
     states = dict.fromkeys(changes.changed, "changed") | dict.fromkeys(changes.removed, "removed")

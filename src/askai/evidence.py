@@ -10,11 +10,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from askai.lexical import LexicalIndex
+from askai.lexical import WordSearch
 from askai.records import Evidence, Hit
 from askai.rerankers import Reranker
 from askai.retrieve import Query, View
-from askai.stores import Store
+from askai.stores import VectorSearch
 from askai.tokens import tokens
 from askai.units import unit_id, unit_quote, unit_says_something
 
@@ -30,8 +30,8 @@ _RERANKED = 14  # units read by the reranker
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFinder:
-    units: Store  # vectors of `unit_texts`
-    lexical: LexicalIndex
+    units: VectorSearch  # vectors of `unit_texts`
+    lexical: WordSearch
     reranker: Reranker
 
     def find(self, query: Query, hits: Sequence[Hit]) -> list[Evidence]:

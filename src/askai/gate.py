@@ -13,7 +13,7 @@ from typing import Literal
 from askai.aliases import Aliases
 from askai.answerability import Answerability, Held, features
 from askai.asked import Asked, asked_for, asks_meaning, gives, kind_of
-from askai.lexical import LexicalIndex
+from askai.lexical import WordSearch
 from askai.lexicon import places, unknown_firms
 from askai.records import Chunk, Evidence, Hit
 from askai.retrieve import Query
@@ -95,7 +95,7 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    lexical: LexicalIndex
+    lexical: WordSearch
     model: Answerability
     aliases: Aliases = field(default_factory=Aliases)
 

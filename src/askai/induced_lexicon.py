@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,28 @@ _MEAN = 0.9  # share of what all words have in common that is taken off
 _LEAST = 0.5  # cosine of a translation
 _MOST = 3  # translations of a word
 _NEAREST = 12  # words looked at for them, since several have one stem
+
+
+class Translator(Protocol):
+    """What a question needs of the words of a corpus."""
+
+    @property
+    def language(self) -> str:
+        """That of most passages; "": there are none."""
+        ...
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Of the passages, by language (ISO 639-1)."""
+        ...
+
+    def translates(self, language: str) -> bool:
+        """Whether a question in this language is put into the corpus's own words."""
+        ...
+
+    def translations(self, vector: Vector) -> tuple[str, ...]:
+        """The stems that lie nearest to the vector of a word, nearest first; or none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

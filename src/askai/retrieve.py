@@ -13,15 +13,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from askai.aliases import Aliases, Mention
-from askai.catalog import Catalog
+from askai.catalog_reader import CatalogReader
 from askai.centring import Centring
 from askai.embedders import Embedder, Vector
-from askai.induced_lexicon import InducedLexicon
+from askai.induced_lexicon import Translator
 from askai.language import language_of
-from askai.lexical import LexicalIndex
+from askai.lexical import WordSearch
 from askai.lexicon import translations
 from askai.records import Chunk, Hit
-from askai.stores import Store
+from askai.stores import VectorSearch
 from askai.tokens import content_tokens, folded, is_han, stemmed, tokens
 from askai.units import chunk_of, embedded_units, says_something, unit_id
 from askai.vocabulary import latin_words
@@ -69,17 +69,17 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Retriever:
-    catalog: Catalog
-    store: Store  # vectors of passages
-    units: Store  # vectors of their sentences, see `units.unit_texts`
-    lexical: LexicalIndex
+    catalog: CatalogReader
+    store: VectorSearch  # vectors of passages
+    units: VectorSearch  # vectors of their sentences, see `units.unit_texts`
+    lexical: WordSearch
     embedder: Embedder
     centring: Centring
     aliases: Aliases
     lexical_weight: float = LEXICAL_WEIGHT
     unit_share: float = UNIT_SHARE
     translates: bool = True  # whether a question is also searched for in the corpus's language
-    induced: InducedLexicon | None = None
+    induced: Translator | None = None
     scope: "Scope | None" = None  # what is looked at; None: everything
 
     def query(self, text: str) -> Query:

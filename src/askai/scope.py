@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from unicodedata import normalize
 
-from askai.catalog import Catalog
+from askai.catalog_reader import CatalogReader
 from askai.errors import UsageError
 from askai.records import Skipped, Source
 from askai.units import numbered
@@ -58,7 +58,7 @@ class Scope:
 
 def scope_of(
     filters: Filters,
-    catalog: Catalog,
+    catalog: CatalogReader,
     *,
     corpus: Path,
     shown: Callable[[str], str] = str,

@@ -11,31 +11,11 @@ LEXICALS = {"bm25": "askai.lexical.bm25:BM25Index"}
 Term = str | tuple[str, ...]
 
 
-class LexicalIndex(Protocol):
+class WordSearch(Protocol):
     """Term statistics over tokenised passages, with OR semantics: no term is required.
 
     Tokens come from `askai.tokens`, the same for passages and for questions.
     """
-
-    @classmethod
-    def build(
-        cls,
-        path: Path,
-        passages: Iterable[tuple[str, Sequence[str]]],
-        *,
-        earlier: Self | None = None,
-        kept: Mapping[str, str] | None = None,
-    ) -> Self:
-        """Indexes (id, tokens) pairs and writes the folder `path`, fsynced.
-
-        `kept` are more passages: ids, each with the id that has its tokens in an `earlier` index.
-        """
-        ...
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Opens what `build` wrote; raises IndexDamaged when it cannot be read."""
-        ...
 
     def search(
         self, terms: Sequence[Term], k: int, *, among: Sequence[str] | None = None
@@ -67,3 +47,27 @@ class LexicalIndex(Protocol):
     def __len__(self) -> int: ...
 
     def close(self) -> None: ...
+
+
+class LexicalIndex(WordSearch, Protocol):
+    """One that is made here, too: in files."""
+
+    @classmethod
+    def build(
+        cls,
+        path: Path,
+        passages: Iterable[tuple[str, Sequence[str]]],
+        *,
+        earlier: Self | None = None,
+        kept: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Indexes (id, tokens) pairs and writes the folder `path`, fsynced.
+
+        `kept` are more passages: ids, each with the id that has its tokens in an `earlier` index.
+        """
+        ...
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens what `build` wrote; raises IndexDamaged when it cannot be read."""
+        ...

@@ -38,8 +38,35 @@ class Found:
     sample: int  # questions that it was measured by; 0: none, since all are looked at
 
 
-class Store(Protocol):
-    """Vectors found by inner product, which for unit vectors is the cosine."""
+class VectorSearch(Protocol):
+    """What a question needs of a store: vectors found by inner product, which for unit vectors is
+    the cosine."""
+
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """The vectors of these ids, in their order, shape (n, dim); raises KeyError."""
+        ...
+
+    def search(
+        self, vector: Vector, k: int, *, among: Sequence[str] | None = None
+    ) -> list[tuple[str, float]]:
+        """The k nearest ids with their cosines, best first, ties in order of id.
+
+        `among` restricts the search to these ids (unknown ones are ignored). Cosines are exact;
+        whether all of the nearest are found, `found_by` tells.
+        """
+        ...
+
+    def found_by(self) -> Found:
+        """How `search` finds without `among`. With it, all of these are looked at."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class Store(VectorSearch, Protocol):
+    """One that is made here, too: in files."""
 
     @classmethod
     def create(cls, path: Path, *, dim: int) -> Self:
@@ -81,28 +108,6 @@ class Store(Protocol):
         """Forgets these ids; an unknown one is ignored."""
         ...
 
-    def vectors(self, ids: Sequence[str]) -> Vectors:
-        """The vectors of these ids, in their order, shape (n, dim); raises KeyError."""
-        ...
-
-    def search(
-        self, vector: Vector, k: int, *, among: Sequence[str] | None = None
-    ) -> list[tuple[str, float]]:
-        """The k nearest ids with their cosines, best first, ties in order of id.
-
-        `among` restricts the search to these ids (unknown ones are ignored). Cosines are exact;
-        whether all of the nearest are found, `found_by` tells.
-        """
-        ...
-
-    def found_by(self) -> Found:
-        """How `search` finds without `among`. With it, all of these are looked at."""
-        ...
-
-    def __len__(self) -> int: ...
-
     def flush(self) -> None:
         """Writes everything to `path` and fsyncs it."""
         ...
-
-    def close(self) -> None: ...
