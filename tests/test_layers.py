@@ -20,7 +20,7 @@ LAYERS = (
     ("aliases", "answerability", "asked", "beir", "catalog", "catalog_reader", "catalog_writer",
      "centring", "changes", "chunking", "earlier", "alias_mining", "cite", "conflicts", "corpus",
      "evidence", "gate", "generation_writer", "generations", "gold", "induced_lexicon", "judge",
-     "kept_vectors", "manifest", "refusals", "retrieve", "scope", "settings", "spans",
+     "kept_vectors", "manifest", "postgres", "refusals", "retrieve", "scope", "settings", "spans",
      "sub_questions", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
     ("errors", "files", "kept_graphs", "language", "lexicon", "mapped_tables", "measures",

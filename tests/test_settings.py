@@ -2,7 +2,7 @@
 
 import pytest
 
-from askai.settings import load_settings
+from askai.settings import Settings, load_settings
 from conftest import QUESTION
 
 WRONG_FILES = {
@@ -10,8 +10,8 @@ WRONG_FILES = {
         b'modell = "hashing"',
         (
             "Unknown setting 'modell' in askai.toml. There are: corpus, index, model, store, "
-            "lexical, reranker, writer, passages, chunk_tokens, max_file_mb, max_read_seconds, "
-            "passwords."
+            "store_read, store_schema, lexical, reranker, writer, passages, chunk_tokens, "
+            "max_file_mb, max_read_seconds, passwords."
         ),
     ),
     "unknown table": (b"[index]\npath = 1", "index in askai.toml is {'path': 1}; expected str."),
@@ -183,3 +183,26 @@ def test_the_corpus_named_from_within_has_the_same_index(tmp_path, monkeypatch):
 def test_an_empty_folder_name_is_refused(indexed, option):
     """As from `--corpus "$UNSET"`: it would index the working folder."""
     indexed.fails("status", option, "", says=option.strip("-"), code=2)
+
+
+WORD = "hunter2"
+WRONG_STORES = {
+    "another server": ({"ASKAI_STORE": f"mysql://u:{WORD}@h/d"}, "kind mysql://"),
+    "no address": ({"ASKAI_STORE": f"host=h password={WORD}"}, "store is neither a name"),
+    "half an address": ({"ASKAI_STORE": f"u:{WORD}@h/d"}, "store is neither a name"),
+    "a replica of nothing": ({"ASKAI_STORE_READ": f"postgresql://u:{WORD}@h/d"}, "store_read is"),
+    "a schema": (
+        {"ASKAI_STORE": "postgresql://h/d", "ASKAI_STORE_SCHEMA": 'a"; drop'},
+        "expected letters, digits and _",
+    ),
+}
+
+
+@pytest.mark.parametrize(("variables", "says"), WRONG_STORES.values(), ids=WRONG_STORES)
+def test_a_wrong_store_is_refused_and_no_password_is_told(desk, variables, says):
+    assert WORD not in desk.fails("status", says=says, code=2, **variables)
+
+
+def test_settings_do_not_show_an_address():
+    shown = repr(Settings(store=f"postgresql://u:{WORD}@h/d", store_read=f"postgres://{WORD}@h"))
+    assert WORD not in shown

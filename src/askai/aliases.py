@@ -42,11 +42,14 @@ class Aliases:
     @classmethod
     def load(cls, path: Path) -> "Aliases":
         """Raises CorpusError naming the entry that is wrong; no file means no aliases."""
+        return cls.parse(read_aliases(path), path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> "Aliases":
+        """What the content of `aliases.toml` says; `path` is for the message of CorpusError."""
         try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return cls()
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+            data = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise CorpusError(f"{path} cannot be read: {error}.") from error
         if unknown := set(data) - set(_KEYS):
             raise CorpusError(
@@ -78,6 +81,16 @@ class Aliases:
             if all(mention.end <= k.start or mention.start >= k.end for k in kept):
                 kept.append(mention)
         return sorted(kept, key=lambda mention: mention.start)
+
+
+def read_aliases(path: Path) -> str:
+    """The content of `aliases.toml`; "" where there is no such file. Raises CorpusError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path} cannot be read: {error}.") from error
 
 
 def occurrences(name: str, text: str) -> Iterator[tuple[int, int]]:

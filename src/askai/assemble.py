@@ -4,7 +4,7 @@ What indexes is joined in `recipes`, apart, since loading all that answers takes
 that nothing has changed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,21 +26,27 @@ from askai.evidence import EvidenceFinder
 from askai.gate import Gate
 from askai.generations import Generation, open_generation
 from askai.induced_lexicon import VERSION as WORDS_VERSION
-from askai.induced_lexicon import InducedLexicon
+from askai.induced_lexicon import InducedLexicon, Translator
 from askai.language import language_of
-from askai.lexical import LEXICALS
+from askai.lexical import LEXICALS, WordSearch
 from askai.manifest import Manifest, read_skipped
-from askai.recipes import Notify, open_corpus
+from askai.recipes import Notify, corpus_or_its_place, open_corpus
+from askai.records import Skipped
 from askai.rerankers import Reranker, load_ahead
 from askai.rerankers import resolve as reranker
 from askai.retrieve import Retriever
 from askai.seams import load
 from askai.settings import Settings
-from askai.stores import STORES
+from askai.stores import STORES, VectorSearch
 from askai.tokens import VERSION as TOKENS_VERSION
 from askai.writers import WRITERS
 
 if TYPE_CHECKING:
+    from psycopg_pool import ConnectionPool
+
+    from askai.changes import Indexed
+    from askai.postgres.connection import Connection
+    from askai.postgres.published import PublishedIndex
     from askai.scope import Filters, Scope
 
 
@@ -74,29 +80,40 @@ def open_askai(
     asked: str = "",
     filters: "Filters | None" = None,
     shown: Callable[[str], str] = str,
+    pool: "ConnectionPool[Connection] | None" = None,
 ) -> Iterator[Askai]:
     """Opens the current generation; raises IndexMissing, IndexDamaged or IndexMismatch.
+
+    From a server it is read by one snapshot, so a process that lives on opens it for each question,
+    with a `pool` that it keeps (see `open_pool`). Raises StoreError when the server cannot be read.
 
     What the question `asked` needs is loaded in the meantime. With `filters` only what they leave
     is searched; raises UsageError when that is nothing, see `scope.scope_of`.
     """
     with ExitStack() as stack:
-        generation = stack.enter_context(open_generation(settings.index_dir))
+        # Before anything is loaded: there may be none.
+        index = _opened(stack, settings, pool)
         reads = reranker(settings.reranker, notify=notify)
         if asked:
             load_ahead(reads, language_of(asked))
-        corpus = open_corpus(settings)
+        in_folder = isinstance(index, Generation)
+        corpus = open_corpus(settings) if in_folder else corpus_or_its_place(settings)
         embedder = resolve(settings.model, notify=notify)
-        _check_made_with(generation.manifest, embedder, settings)
+        _check_made_with(index.manifest, embedder, index.where)
         if asked:
             load_question_encoder(embedder)
-        aliases = Aliases.load(corpus.folder / ALIASES)
-        retriever = _retriever(stack, generation, embedder, aliases)
+        if isinstance(index, Generation):
+            parts = _in_folder(stack, index)
+            aliases = Aliases.load(corpus.folder / ALIASES)
+        else:
+            parts = _on_server(index)
+            aliases = Aliases.parse(index.aliases, Path(ALIASES))
+        retriever = _retriever(parts, embedder, aliases)
         if filters:
-            scope = _scope(filters, retriever.catalog, generation, corpus, shown)
+            scope = _scope(filters, parts, corpus, shown)
             retriever = replace(retriever, scope=scope)
-        answerer = _answerer(generation, retriever, reads, settings)
-        yield Askai(generation.manifest, corpus, retriever.catalog, embedder, retriever, answerer)
+        answerer = _answerer(parts, retriever, reads, settings)
+        yield Askai(parts.manifest, corpus, retriever.catalog, embedder, retriever, answerer)
 
 
 @contextmanager
@@ -107,18 +124,84 @@ def open_bench(
     with ExitStack() as stack:
         generation = stack.enter_context(open_generation(index_dir))
         embedder = resolve(settings.model, notify=notify)
-        _check_made_with(generation.manifest, embedder, replace(settings, index=str(index_dir)))
-        retriever = _retriever(stack, generation, embedder, Aliases(()))
-        answerer = _answerer(
-            generation, retriever, reranker(settings.reranker, notify=notify), settings
-        )
+        _check_made_with(generation.manifest, embedder, generation.where)
+        parts = _in_folder(stack, generation)
+        retriever = _retriever(parts, embedder, Aliases(()))
+        answerer = _answerer(parts, retriever, reranker(settings.reranker, notify=notify), settings)
         yield OpenBench(generation.manifest, embedder, retriever, answerer)
+
+
+@contextmanager
+def open_pool(settings: Settings) -> "Iterator[ConnectionPool[Connection] | None]":
+    """Connections for a process that asks much; None where the index is in a folder."""
+    if not settings.read_server:
+        yield None
+        return
+    from askai.postgres.connection import Address  # noqa: PLC0415
+
+    with Address(settings.read_server, settings.store_schema).pool() as pool:
+        yield pool
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a question reads, wherever it lies."""
+
+    index: "Indexed"
+    catalog: CatalogReader
+    store: VectorSearch
+    units: VectorSearch
+    lexical: WordSearch
+    induced: Translator
+    skipped: Sequence[Skipped]
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.index.manifest
+
+
+def _in_folder(stack: ExitStack, generation: Generation) -> _Parts:
+    path, made = generation.path, generation.manifest.settings
+    store_class = load("store", STORES, made["store"])
+    catalog = stack.enter_context(Catalog.open(path / CATALOG))
+    store, units = (store_class.open(path / name) for name in (VECTORS, UNITS))
+    stack.callback(store.close)
+    stack.callback(units.close)
+    lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
+    stack.callback(lexical.close)
+    induced = InducedLexicon.open(path / WORDS)
+    skipped = read_skipped(path)
+    return _Parts(generation, catalog, store, units, lexical, induced, skipped)
+
+
+def _opened(
+    stack: ExitStack, settings: Settings, pool: "ConnectionPool[Connection] | None"
+) -> "Generation | PublishedIndex":
+    if not settings.read_server:
+        return stack.enter_context(open_generation(settings.index_dir))
+    # Whose index is in a folder never loads this.
+    from askai.postgres.connection import Address, Snapshot  # noqa: PLC0415
+    from askai.postgres.published import open_published  # noqa: PLC0415
+
+    address = Address(settings.read_server, settings.store_schema)
+    return stack.enter_context(open_published(Snapshot(address, pool)))
+
+
+def _on_server(index: "PublishedIndex") -> _Parts:
+    return _Parts(
+        index=index,
+        catalog=index.catalog(),
+        store=index.vectors("passage_vectors"),
+        units=index.vectors("unit_vectors"),
+        lexical=index.words(),
+        induced=index.induced(),
+        skipped=index.skipped,
+    )
 
 
 def _scope(
     filters: "Filters",
-    catalog: CatalogReader,
-    generation: Generation,
+    parts: _Parts,
     corpus: Corpus,
     shown: Callable[[str], str],
 ) -> "Scope":
@@ -126,11 +209,13 @@ def _scope(
     from askai.changes import changes_since  # noqa: PLC0415
     from askai.scope import examples, scope_of  # noqa: PLC0415  few questions need it
 
-    skipped = read_skipped(generation.path)
+    skipped = parts.skipped
     try:
-        return scope_of(filters, catalog, corpus=corpus.folder, shown=shown, skipped=skipped)
+        return scope_of(filters, parts.catalog, corpus=corpus.folder, shown=shown, skipped=skipped)
     except UsageError as error:
-        changes = changes_since(corpus, generation, skipped, corpus.list())
+        if not corpus.folder.is_dir():  # asked from a machine without the documents
+            raise
+        changes = changes_since(corpus, parts.index, skipped, corpus.list())
         if not changes.count:
             raise
         new = f" (new: {examples(changes.added)})" if changes.added else ""
@@ -140,47 +225,35 @@ def _scope(
         ) from error
 
 
-def _retriever(
-    stack: ExitStack, generation: Generation, embedder: Embedder, aliases: Aliases
-) -> Retriever:
-    path, made = generation.path, generation.manifest.settings
-    catalog = stack.enter_context(Catalog.open(path / CATALOG))
-    store_class = load("store", STORES, made["store"])
-    store, units = (store_class.open(path / name) for name in (VECTORS, UNITS))
-    stack.callback(store.close)
-    stack.callback(units.close)
-    lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
-    stack.callback(lexical.close)
+def _retriever(parts: _Parts, embedder: Embedder, aliases: Aliases) -> Retriever:
     return Retriever(
-        catalog=catalog,
-        store=store,
-        units=units,
-        lexical=lexical,
+        catalog=parts.catalog,
+        store=parts.store,
+        units=parts.units,
+        lexical=parts.lexical,
         embedder=embedder,
         centring=centring_for(embedder),
         aliases=aliases,
-        induced=InducedLexicon.open(path / WORDS),
+        induced=parts.induced,
     )
 
 
-def _answerer(
-    generation: Generation, retriever: Retriever, reads: Reranker, settings: Settings
-) -> Answerer:
+def _answerer(parts: _Parts, retriever: Retriever, reads: Reranker, settings: Settings) -> Answerer:
     return Answerer(
         retriever=retriever,
         finder=EvidenceFinder(retriever.units, retriever.lexical, reads),
         gate=Gate(retriever.lexical, trained(), retriever.aliases),
         writer=load("writer", WRITERS, settings.writer)(),
         catalog=retriever.catalog,
-        skipped=tuple(read_skipped(generation.path)),
+        skipped=tuple(parts.skipped),
     )
 
 
-def _check_made_with(manifest: Manifest, embedder: Embedder, settings: Settings) -> None:
+def _check_made_with(manifest: Manifest, embedder: Embedder, where: str) -> None:
     made = manifest.settings.get("embedder", {})
     if made.get("fingerprint") != embedder.fingerprint:
         raise IndexMismatch(
-            f"The index in {settings.index_dir} was made with the model "
+            f"The index in {where} was made with the model "
             f"{made.get('name')!r} ({made.get('fingerprint')}), but {embedder.name!r} "
             f"({embedder.fingerprint}) is set. Run `askai index` to rebuild it, or set the model."
         )
@@ -191,6 +264,6 @@ def _check_made_with(manifest: Manifest, embedder: Embedder, settings: Settings)
     }
     if any(manifest.settings.get(key) != version for key, version in ours.items()):
         raise IndexMismatch(
-            f"The index in {settings.index_dir} was made by another version of askai "
+            f"The index in {where} was made by another version of askai "
             f"({manifest.askai}). Run `askai index` to rebuild it."
         )

@@ -177,6 +177,10 @@ class Catalog:
         """For every source the time of its file when it was read, in nanoseconds."""
         return dict(self._rows("SELECT path, mtime_ns FROM sources ORDER BY position"))
 
+    def positions(self) -> dict[str, int]:
+        """For every source a number that orders them; by most updates it stays."""
+        return dict(self._rows("SELECT path, position FROM sources ORDER BY position"))
+
     def document_count(self) -> int:
         ((count,),) = self._rows("SELECT count(*) FROM sources")
         return int(count)

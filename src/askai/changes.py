@@ -4,16 +4,31 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from askai.corpus import SOURCES, Corpus, CorpusFile, Listing, read_bytes
 from askai.errors import ReadError
-from askai.generations import Generation
-from askai.manifest import SourceState, listing_digest, read_sources
+from askai.manifest import Manifest, SourceState, listing_digest
 from askai.records import Skipped
 
 if TYPE_CHECKING:
     from askai.catalog_reader import CatalogReader
+
+
+class Indexed(Protocol):
+    """An open index, in a folder or on a server."""
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        ...
+
+    def sources(self) -> list[SourceState]:
+        """The files that it was made of."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,7 @@ def file_statuses(
 
 
 def changes_since(
-    corpus: Corpus, generation: Generation, skipped: Sequence[Skipped], listing: Listing
+    corpus: Corpus, generation: Indexed, skipped: Sequence[Skipped], listing: Listing
 ) -> Changes:
     """Compares sizes and times, and contents only where a time alone differs.
 
@@ -83,7 +98,7 @@ def changes_since(
     files = [f for f in listing.files if unread.get(f.path) != (f.bytes, f.ctime_ns)]
     if listing_digest(files) == manifest.listing:
         return Changes((), (), (), described)
-    known = {state.path: state for state in read_sources(generation.path)}
+    known = {state.path: state for state in generation.sources()}
     added, changed = [], []
     for file in listing.files:
         state = known.pop(file.path, None)

@@ -13,6 +13,7 @@
         IndexDamaged              a file of it is gone, cut short or altered
         IndexMismatch             made by another format or with another model
         IndexLocked               another process is writing it
+        StoreError                the server that holds it: no way there, no right, no extension
       AnswerFileError             a file given to `askai verify`
       GoldError                   a gold set or a bench folder
 
@@ -71,6 +72,10 @@ class IndexMismatch(StoredIndexError):
 
 
 class IndexLocked(StoredIndexError):
+    pass
+
+
+class StoreError(StoredIndexError):
     pass
 
 

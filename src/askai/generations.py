@@ -29,7 +29,15 @@ from typing import IO, Self, TypeVar
 
 from askai.errors import IndexDamaged, IndexMissing, StoredIndexError
 from askai.files import sha256_of
-from askai.manifest import MANIFEST, FileState, Manifest, parse_manifest, unusable
+from askai.manifest import (
+    MANIFEST,
+    FileState,
+    Manifest,
+    SourceState,
+    parse_manifest,
+    read_sources,
+    unusable,
+)
 
 if sys.platform != "win32":
     import fcntl
@@ -49,6 +57,15 @@ class Generation:
         self.path = path
         self.manifest = manifest
         self._lock = lock
+
+    @property
+    def where(self) -> str:
+        """For messages: the index folder."""
+        return str(self.path.parent)
+
+    def sources(self) -> list[SourceState]:
+        """The files that it was made of; raises IndexDamaged."""
+        return read_sources(self.path)
 
     def close(self) -> None:
         self._lock.close()

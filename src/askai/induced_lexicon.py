@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,16 +101,22 @@ class InducedLexicon:
     def open(cls, path: Path) -> "InducedLexicon":
         """What `save` wrote; raises IndexDamaged."""
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                stems = _listed(stored["stems"])
-                vectors, mean = _centred(stored["raw"][: len(stems)])
-                shares = dict(json.loads(path.with_suffix(".json").read_text("utf-8")))
-                return cls(stems, vectors, mean, shares)
+            shares = dict(json.loads(path.with_suffix(".json").read_text("utf-8")))
+            with path.open("rb") as file:
+                return cls.read(file, shares)
         except Exception as error:  # zip, header and key errors of several kinds
             reason = type(error).__name__
             raise IndexDamaged(
                 f"{path} cannot be used: {reason}. Run `askai index --rebuild`."
             ) from error
+
+    @classmethod
+    def read(cls, file: BinaryIO, shares: Mapping[str, float]) -> "InducedLexicon":
+        """What a file that `save` wrote holds; raises errors of several kinds where it is none."""
+        with np.load(file, allow_pickle=False) as stored:
+            stems = _listed(stored["stems"])
+            vectors, mean = _centred(stored["raw"][: len(stems)])
+            return cls(stems, vectors, mean, shares)
 
     def save(self, path: Path) -> None:
         """Writes the file `path` and the one of the shares beside it."""

@@ -203,7 +203,15 @@ def read_skipped(generation: Path) -> list[Skipped]:
     """Reads what `write_skipped` wrote; raises IndexDamaged when it cannot."""
     file = generation / SKIPPED
     try:
-        rows = json.loads(file.read_bytes())
-        return [Skipped(path=row.pop("path"), **row) for row in rows]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        content = file.read_bytes()
+    except OSError as error:
+        unusable(file, str(error), cause=error)
+    return parse_skipped(content, file)
+
+
+def parse_skipped(content: bytes, file: Path) -> list[Skipped]:
+    """What `content` says; `file` is for the message. Raises IndexDamaged."""
+    try:
+        return [Skipped(path=row.pop("path"), **row) for row in json.loads(content)]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         unusable(file, str(error), cause=error)

@@ -1,15 +1,25 @@
 """Joins settings to the parts that index; `assemble` joins those that answer."""
 
 from collections.abc import Callable
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
+from askai.aliases import read_aliases
+from askai.catalog import Catalog
 from askai.centring import centring_for
-from askai.corpus import Corpus
+from askai.corpus import ALIASES, Corpus
+from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
 from askai.embedders.models import resolve
-from askai.indexing import Recipe
+from askai.generations import open_generation
+from askai.indexing import Progress, Recipe
 from askai.lexical import LEXICALS
+from askai.manifest import SKIPPED
 from askai.seams import load
 from askai.settings import Settings
 from askai.stores import STORES
+
+if TYPE_CHECKING:
+    from askai.postgres.publish import Published
 
 Notify = Callable[[str], None]
 
@@ -24,15 +34,58 @@ def open_corpus(settings: Settings) -> Corpus:
     )
 
 
+def corpus_or_its_place(settings: Settings) -> Corpus:
+    """The folder of documents; where it is not on this machine, only its name: an index that is on
+    a server needs no more."""
+    if settings.corpus_dir.is_dir():
+        return open_corpus(settings)
+    return Corpus(settings.corpus_dir, settings.max_file_bytes)
+
+
 def recipe(settings: Settings, *, notify: Notify = lambda _: None) -> Recipe:
     """What builds an index by these settings."""
     embedder = resolve(settings.model, notify=notify)
     return Recipe(
         embedder=embedder,
         centring=centring_for(embedder),
-        store=settings.store,
-        store_class=load("store", STORES, settings.store),
+        store=settings.local_store,
+        store_class=load("store", STORES, settings.local_store),
         lexical=settings.lexical,
         lexical_class=load("lexical", LEXICALS, settings.lexical),
         chunk_tokens=settings.chunk_tokens,
     )
+
+
+def publish(
+    settings: Settings, *, replace: bool = False, progress: Progress = lambda *_: None
+) -> "Published":
+    """Brings the server that the settings name to what the index folder holds; see
+    `postgres.publish.publish`."""
+    # Whose index is in a folder never loads this.
+    from askai.postgres.connection import Address  # noqa: PLC0415
+    from askai.postgres.publish import LocalIndex  # noqa: PLC0415
+    from askai.postgres.publish import publish as to_server  # noqa: PLC0415
+
+    address = Address(settings.server, settings.store_schema)
+    with ExitStack() as stack:
+        generation = stack.enter_context(open_generation(settings.index_dir))
+        path, made = generation.path, generation.manifest.settings
+        store_class = load("store", STORES, made["store"])
+        store, units = (
+            stack.enter_context(closing(store_class.open(path / name))) for name in (VECTORS, UNITS)
+        )
+        lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
+        stack.callback(lexical.close)
+        local = LocalIndex(
+            manifest=generation.manifest,
+            catalog=stack.enter_context(Catalog.open(path / CATALOG)),
+            store=store,
+            units=units,
+            lexical=lexical,
+            states=generation.sources(),
+            skipped=(path / SKIPPED).read_text("utf-8"),
+            shares=(path / WORDS).with_suffix(".json").read_text("utf-8"),
+            words=(path / WORDS).read_bytes(),
+            aliases=read_aliases(settings.corpus_dir / ALIASES),
+        )
+        return to_server(local, address, replace=replace, progress=progress)

@@ -5,6 +5,7 @@ An unknown key is an error that names it: a misspelt setting that is ignored is 
 
 import hashlib
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -15,7 +16,12 @@ from askai.errors import SettingsError
 from askai.files import cache_dir
 
 FILE = "askai.toml"
-_OTHER_VARIABLES = frozenset({"ASKAI_CACHE"})  # read where the cache is, before any settings
+# Read where the cache is, before any settings; and by the tests, for their server.
+_OTHER_VARIABLES = frozenset({"ASKAI_CACHE", "ASKAI_PG_DSN"})
+_SERVERS = ("postgresql", "postgres")
+_LOCAL_STORE = "faiss"
+_NAME = re.compile(r"[\w.-]+")
+_SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +31,9 @@ class Settings:
     corpus: str = "corpus"  # folder of documents
     index: str = ""  # folder of the index; empty: see `index_dir`
     model: str = "multilingual-e5-small"  # of the embedder
-    store: str = "faiss"
+    store: str = field(default="faiss", repr=False)  # a name, or the address of a server
+    store_read: str = field(default="", repr=False)  # of a replica that questions go to
+    store_schema: str = "askai"  # of the server's tables
     lexical: str = "bm25"
     reranker: str = "ms-marco-MiniLM-L-12-v2"  # or "none"
     writer: str = "extractive"
@@ -39,6 +47,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.passages < 1:
             raise SettingsError(f"passages is {self.passages}; it must be 1 or more.")
+        self._check_store()
         if not 32 <= self.chunk_tokens <= 4096:
             raise SettingsError(f"chunk_tokens is {self.chunk_tokens}; it must be 32 to 4096.")
         if not 0 < self.max_file_mb < math.inf:
@@ -49,6 +58,43 @@ class Settings:
             )
         if not all(isinstance(word, str) for word in self.passwords.values()):
             raise SettingsError("passwords must be strings in quotes, each after its file's path.")
+
+    def _check_store(self) -> None:
+        """No message quotes an address: it may hold a password."""
+        for name, value in (("store", self.store), ("store_read", self.store_read)):
+            scheme, mark, _ = value.partition("://")
+            if mark and scheme not in _SERVERS:
+                raise SettingsError(
+                    f"{name} is an address of the kind {_kind(scheme)}; expected postgresql://…"
+                )
+            if not mark and value and not _NAME.fullmatch(value):
+                raise SettingsError(
+                    f"{name} is neither a name, such as faiss, nor an address postgresql://…"
+                )
+        if self.store_read and not (self.server and "://" in self.store_read):
+            raise SettingsError(
+                "store_read is the address of a replica of the server that store names; set both "
+                "to postgresql://…"
+            )
+        if not _SCHEMA.fullmatch(self.store_schema):
+            raise SettingsError(
+                f"store_schema is {self.store_schema!r}; expected letters, digits and _."
+            )
+
+    @property
+    def server(self) -> str:
+        """The address of the server that the index is published to; "": it is in a folder."""
+        return self.store if "://" in self.store else ""
+
+    @property
+    def read_server(self) -> str:
+        """The address that questions go to; "": the index is in a folder."""
+        return self.store_read or self.server
+
+    @property
+    def local_store(self) -> str:
+        """How vectors are kept in the index folder, which is where they are made."""
+        return _LOCAL_STORE if self.server else self.store
 
     @property
     def corpus_dir(self) -> Path:
@@ -74,9 +120,16 @@ class Settings:
         return cache_dir() / "indexes" / name
 
 
+def _kind(scheme: str) -> str:
+    return f"{scheme}://" if _NAME.fullmatch(scheme) else "that it is"
+
+
 _TYPES: dict[str, type[Any]] = {
     f.name: dict if f.name == "passwords" else type(f.default) for f in fields(Settings)
 }
+
+
+_SECRET = {"passwords", "store", "store_read"}  # values that no message quotes
 
 
 def load_settings(
@@ -129,6 +182,6 @@ def _with(settings: Settings, values: Mapping[str, Any], *, where: str) -> Setti
         number = kind is float and isinstance(value, int) and not isinstance(value, bool)
         if not number and type(value) is not kind:
             expected = "a table" if kind is dict else kind.__name__
-            found = "" if key == "passwords" else f" is {value!r};"
+            found = "" if key in _SECRET else f" is {value!r};"
             raise SettingsError(f"{key} in {where}{found} expected {expected}.")
     return replace(settings, **values)

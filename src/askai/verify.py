@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -74,16 +75,23 @@ def load_answer(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", data)
 
 
-def verify(answer: dict[str, Any], *, corpus: Corpus, folders: tuple[Path, ...]) -> Verification:
+def verify(
+    answer: dict[str, Any],
+    *,
+    corpus: Corpus,
+    folders: tuple[Path, ...],
+    published: Callable[[str], Document | None] = lambda _: None,
+) -> Verification:
     """Proves each citation against its source, and each sentence against its citations.
 
     A source is looked for under each of `folders`, and then in the corpus by the end of its path.
+    `published` gives what an index holds of a source that is nowhere on this machine.
     """
     documents: dict[str, Document | ReadError] = {}
     cited = answer["citations"] or (answer["abstention"] or {}).get("closest", [])
     for item in cited:
         if item["source"] not in documents:
-            documents[item["source"]] = _document(item, corpus, folders)
+            documents[item["source"]] = _document(item, corpus, folders, published)
     proofs = tuple(_prove(item, documents[item["source"]]) for item in cited)
     by_number = {item["n"]: item for item in answer["citations"]}
     provable = {proof.n: proof.status in ("same", "moved") for proof in proofs}
@@ -107,18 +115,25 @@ def _password(path: Path, corpus: Corpus) -> str:
 
 
 def _document(
-    item: dict[str, Any], corpus: Corpus, folders: tuple[Path, ...]
+    item: dict[str, Any],
+    corpus: Corpus,
+    folders: tuple[Path, ...],
+    published: Callable[[str], Document | None],
 ) -> Document | ReadError:
     path = _locate(item["source"], corpus, folders)
-    if path is None:
-        return ReadError("no such file")
     reader, _, version = item["reader"].partition("/")
-    try:
-        document = read_document(
-            read_bytes(path), item["source"], reader=reader, password=_password(path, corpus)
-        )
-    except (ReadError, UsageError) as error:
-        return ReadError(str(error))
+    if path is None:
+        held = published(item["source"])
+        if held is None:
+            return ReadError("no such file")
+        document, reader = held, held.source.reader
+    else:
+        try:
+            document = read_document(
+                read_bytes(path), item["source"], reader=reader, password=_password(path, corpus)
+            )
+        except (ReadError, UsageError) as error:
+            return ReadError(str(error))
     if document.source.version != version:
         return ReadError(
             f"it was read by {item['reader']}; this askai has {reader}/{document.source.version}"

@@ -2,7 +2,7 @@
 
 import typer
 
-from askai.cli.options import CorpusOption, IndexOption, ModelOption
+from askai.cli.options import CorpusOption, IndexOption, ModelOption, StoreOption
 
 ABSTAINED = 3
 
@@ -28,5 +28,6 @@ def _main(
     corpus: CorpusOption = None,
     index: IndexOption = None,
     model: ModelOption = None,
+    store: StoreOption = None,
 ) -> None:
-    context.obj = {"corpus": corpus, "index": index, "model": model}
+    context.obj = {"corpus": corpus, "index": index, "model": model, "store": store}

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from askai.cli.options import (
     NoRerankOption,
     SinceOption,
     SourceOption,
+    StoreOption,
     TimingsOption,
     UntilOption,
     filters_of,
@@ -27,6 +28,10 @@ from askai.cli.options import (
 )
 from askai.errors import UsageError
 from askai.settings import Settings
+
+if TYPE_CHECKING:
+    from askai.records import Document
+    from askai.verify import Verification
 
 
 @app.command()
@@ -37,6 +42,7 @@ def ask(
     corpus: CorpusOption = None,
     index: IndexOption = None,
     model: ModelOption = None,
+    store: StoreOption = None,
     k: Annotated[
         int | None, typer.Option("-k", min=1, max=100, help="Passages given in the JSON [10].")
     ] = None,
@@ -67,6 +73,7 @@ def ask(
         passages=k,
         writer=writer,
         reranker="none" if no_rerank else None,
+        store=store,
     )
     from askai.answer import cleaned  # noqa: PLC0415
 
@@ -111,6 +118,7 @@ def search(
     corpus: CorpusOption = None,
     index: IndexOption = None,
     model: ModelOption = None,
+    store: StoreOption = None,
     k: Annotated[
         int | None, typer.Option("-k", min=1, max=100, help="How many passages [10].")
     ] = None,
@@ -127,7 +135,9 @@ def search(
 ) -> None:
     """Finds passages, best first, and with --explain says why they rank so."""
     watch = Stopwatch()
-    settings = settings_of(context, corpus=corpus, index=index, model=model, passages=k)
+    settings = settings_of(
+        context, corpus=corpus, index=index, model=model, passages=k, store=store
+    )
     from askai.answer import cleaned  # noqa: PLC0415
 
     text = cleaned(query)
@@ -168,7 +178,7 @@ def search(
 def _prepare(settings: Settings, *, fresh: bool) -> None:
     if fresh:
         update(settings)
-    else:
+    elif not settings.read_server:  # a server says itself that it has none
         index_if_missing(settings)
 
 
@@ -180,14 +190,31 @@ def show(
     ],
     *,
     corpus: CorpusOption = None,
+    store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prints a citation in its context, between » and «.
 
     For example: askai show "corpus/report.txt#char=120-180", or by label: "…#¶33", "…#note-13".
     """
-    settings = settings_of(context, corpus=corpus)
+    settings = settings_of(context, corpus=corpus, store=store)
     from askai import cite, output, render  # noqa: PLC0415
+
+    found = cite.show(*_shown_document(settings, place))
+    if as_json:
+        print_json(output.context_object(found, shown=shown_by(settings)))
+    else:
+        show_text(render.context(found, shown=shown_by(settings)))
+
+
+def _shown_document(settings: Settings, place: str) -> "tuple[Document, str]":
+    """What a place names: in the folder, or where a server has the index as that has it."""
+    if settings.read_server:
+        from askai.cli.serving import document_of, open_on_server  # noqa: PLC0415
+
+        with open_on_server(settings) as index:
+            return document_of(index, place, settings)
+    from askai import cite  # noqa: PLC0415
     from askai.recipes import open_corpus  # noqa: PLC0415
 
     opened = open_corpus(settings)
@@ -196,11 +223,7 @@ def show(
     except UsageError:
         source, fragment = cite.parse_place(place)
         path = cite.path_in(opened.folder, source)
-    found = cite.show(opened.read(path), fragment)
-    if as_json:
-        print_json(output.context_object(found, shown=shown_by(settings)))
-    else:
-        show_text(render.context(found, shown=shown_by(settings)))
+    return opened.read(path), fragment
 
 
 @app.command()
@@ -209,23 +232,47 @@ def verify(
     file: Annotated[Path, typer.Argument(metavar="ANSWER.json", help="From `ask --json`.")],
     *,
     corpus: CorpusOption = None,
+    store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Proves an answer again: each quote same, moved, changed or gone; each sentence its quotes.
 
     Exit code 3 means that something can no longer be proved.
     """
-    settings = settings_of(context, corpus=corpus)
+    settings = settings_of(context, corpus=corpus, store=store)
     from askai import output, render  # noqa: PLC0415
     from askai import verify as proving  # noqa: PLC0415
-    from askai.recipes import open_corpus  # noqa: PLC0415
 
     answer = proving.load_answer(file)
     folders = (Path.cwd(), file.parent)
-    found = proving.verify(answer, corpus=open_corpus(settings), folders=folders)
+    found = _proved(settings, answer, folders)
     if as_json:
         print_json(output.verification_object(found))
     else:
         show_text(render.verification(found))
     if not found.provable:
         raise typer.Exit(ABSTAINED)
+
+
+def _proved(
+    settings: Settings, answer: dict[str, Any], folders: tuple[Path, ...]
+) -> "Verification":
+    """Against the files, and where a server has the index, against its texts where a file is not on
+    this machine."""
+    from askai import verify as proving  # noqa: PLC0415
+    from askai.recipes import corpus_or_its_place, open_corpus  # noqa: PLC0415
+
+    if not settings.read_server:
+        return proving.verify(answer, corpus=open_corpus(settings), folders=folders)
+    from askai.cli.serving import document_of, open_on_server  # noqa: PLC0415
+
+    with open_on_server(settings) as index:
+
+        def published(source: str) -> "Document | None":
+            try:
+                return document_of(index, source, settings)[0]
+            except UsageError:
+                return None
+
+        corpus = corpus_or_its_place(settings)
+        return proving.verify(answer, corpus=corpus, folders=folders, published=published)

@@ -7,7 +7,14 @@ import typer
 from askai.cli.app import app
 from askai.cli.console import notify, print_json, show_text
 from askai.cli.indexing import update
-from askai.cli.options import CorpusOption, IndexOption, JsonOption, ModelOption, settings_of
+from askai.cli.options import (
+    CorpusOption,
+    IndexOption,
+    JsonOption,
+    ModelOption,
+    StoreOption,
+    settings_of,
+)
 from askai.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +28,7 @@ def doctor(
     corpus: CorpusOption = None,
     index: IndexOption = None,
     model: ModelOption = None,
+    store: StoreOption = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Make anew what is damaged, and no more.")
     ] = False,
@@ -31,7 +39,7 @@ def doctor(
     Every file of the index is held against its checksum. Exit code 1 means that something is
     wrong; a warning is none.
     """
-    settings = settings_of(context, corpus=corpus, index=index, model=model)
+    settings = settings_of(context, corpus=corpus, index=index, model=model, store=store)
     from askai import output, render  # noqa: PLC0415
     from askai.doctor import examine  # noqa: PLC0415
 

@@ -184,7 +184,8 @@ def _asked(
 
     if not gold.is_file():
         raise GoldError(f"No file {gold}; name the gold questions with --gold FILE.")
-    index_if_missing(settings)
+    if not settings.read_server:
+        index_if_missing(settings)
     with open_askai(settings, notify=notify) as askai:
         texts = {s.path: askai.catalog.document(s.path).text for s in askai.catalog.sources()}
         items = [i for i in load_gold(gold, texts=texts) if half in (None, split_of(i.id))]

@@ -13,6 +13,7 @@ from askai.cli.options import (
     IndexOption,
     JsonOption,
     ModelOption,
+    StoreOption,
     settings_of,
     shown_by,
 )
@@ -20,8 +21,10 @@ from askai.errors import IndexMissing, ReadError
 from askai.settings import Settings
 
 if TYPE_CHECKING:
+    from askai.changes import Changes
     from askai.corpus import Corpus
     from askai.indexing import IndexReport
+    from askai.postgres.published import PublishedIndex
     from askai.records import Document
 
 
@@ -35,6 +38,7 @@ def index(
     corpus: CorpusOption = None,
     index: IndexOption = None,
     model: ModelOption = None,
+    store: StoreOption = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build anew even if nothing has changed.")
     ] = False,
@@ -50,7 +54,7 @@ def index(
     has changed. While it builds, the last index answers; whatever interrupts it, that one stays,
     and the next run goes on where this one stopped.
     """
-    settings = settings_of(context, corpus=corpus, index=index, model=model)
+    settings = settings_of(context, corpus=corpus, index=index, model=model, store=store)
     _report(update(settings, rebuild=rebuild), settings, as_json=as_json)
     if watch:
         for report in _followed(settings):
@@ -93,18 +97,19 @@ def status(
     *,
     corpus: CorpusOption = None,
     index: IndexOption = None,
+    store: StoreOption = None,
     files: Annotated[
         bool, typer.Option("--files", help="List every file: reader, passages, pages, state.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prints what is indexed, from what, when, with which model, and what has changed since."""
-    settings = settings_of(context, corpus=corpus, index=index)
+    settings = settings_of(context, corpus=corpus, index=index, store=store)
     from askai import output, render  # noqa: PLC0415
 
     manifest, changes, left_out = _state(settings)
     listed = _file_statuses(settings, changes, left_out) if files else None
-    names = {"corpus": str(settings.corpus_dir), "index": str(settings.index_dir)}
+    names = {"corpus": str(settings.corpus_dir), "index": _where(settings)}
     if as_json:
         model = settings.model
         print_json(
@@ -168,14 +173,14 @@ def _readable(corpus: "Corpus") -> "Iterator[Document]":
 
 
 def update(settings: Settings, *, rebuild: bool = False, full: bool = False) -> "IndexReport":
-    """Builds the index, or brings it up to date, with progress on stderr; with `full` it is held
-    against its checksums, and what is damaged is made anew."""
+    """Builds the index, or brings it up to date, with progress on stderr, and publishes it where a
+    store is set; with `full` it is held against its checksums, and what is damaged is made anew."""
     from askai.indexing import build  # noqa: PLC0415
     from askai.recipes import open_corpus, recipe  # noqa: PLC0415
 
     corpus = open_corpus(settings)
     with progress() as tell:
-        return build(
+        report = build(
             corpus,
             settings.index_dir,
             recipe(settings, notify=notify),
@@ -184,6 +189,11 @@ def update(settings: Settings, *, rebuild: bool = False, full: bool = False) -> 
             progress=tell,
             announce=_announce,
         )
+    if settings.server:
+        from askai.cli.serving import publish  # noqa: PLC0415
+
+        publish(settings, replace=rebuild)
+    return report
 
 
 def _announce(reasons: tuple[str, ...], seconds: float) -> None:
@@ -206,12 +216,25 @@ def index_if_missing(settings: Settings) -> None:
         update(settings)
 
 
+def _where(settings: Settings) -> str:
+    if not settings.read_server:
+        return str(settings.index_dir)
+    from askai.cli.serving import where  # noqa: PLC0415
+
+    return where(settings)
+
+
 def _file_statuses(settings: Settings, changes: Any, skipped: Any) -> Any:
     from askai.catalog import Catalog  # noqa: PLC0415
     from askai.changes import file_statuses  # noqa: PLC0415
     from askai.earlier import CATALOG  # noqa: PLC0415
     from askai.generations import open_generation  # noqa: PLC0415
 
+    if settings.read_server:
+        from askai.cli.serving import open_on_server  # noqa: PLC0415
+
+        with open_on_server(settings) as index:
+            return file_statuses(index.catalog(), changes, skipped)
     with (
         open_generation(settings.index_dir) as generation,
         Catalog.open(generation.path / CATALOG) as catalog,
@@ -220,12 +243,18 @@ def _file_statuses(settings: Settings, changes: Any, skipped: Any) -> Any:
 
 
 def _state(settings: Settings) -> tuple[Any, Any, Any]:
-    """(manifest, changes since, skipped files), with nothing heavy loaded."""
+    """(manifest, changes since, skipped files), with nothing heavy loaded; on a machine without the
+    documents nothing has changed as far as anybody can tell."""
     from askai.changes import changes_since  # noqa: PLC0415
     from askai.corpus import Corpus  # noqa: PLC0415
     from askai.generations import open_generation  # noqa: PLC0415
     from askai.manifest import read_skipped  # noqa: PLC0415
 
+    if settings.read_server:
+        from askai.cli.serving import open_on_server  # noqa: PLC0415
+
+        with open_on_server(settings) as index:
+            return index.manifest, _changes(settings, index), index.skipped
     corpus = Corpus.open(
         settings.corpus_dir, max_bytes=settings.max_file_bytes, index=settings.index_dir
     )
@@ -235,8 +264,22 @@ def _state(settings: Settings) -> tuple[Any, Any, Any]:
         return generation.manifest, changes, skipped
 
 
+def _changes(settings: Settings, index: "PublishedIndex") -> "Changes":
+    from askai.changes import Changes, changes_since  # noqa: PLC0415
+    from askai.corpus import Corpus  # noqa: PLC0415
+
+    if not settings.corpus_dir.is_dir():
+        return Changes((), (), ())
+    corpus = Corpus.open(
+        settings.corpus_dir, max_bytes=settings.max_file_bytes, index=settings.index_dir
+    )
+    return changes_since(corpus, index, index.skipped, corpus.list())
+
+
 def warn_if_changed(settings: Settings) -> None:
     """Says by how many files the corpus is newer than the index."""
+    if settings.read_server and not settings.corpus_dir.is_dir():
+        return
     _, changes, _ = _state(settings)
     if changes.count:
         files = "file has" if changes.count == 1 else "files have"

@@ -27,6 +27,15 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", metavar="NAME", help="Embedding model, see `askai models`."),
 ]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="ADDRESS",
+        help="postgresql://… of a server that holds the index; without its password, which belongs "
+        "into PGPASSFILE [in the index folder].",
+    ),
+]
 NoRerankOption = Annotated[
     bool, typer.Option("--no-rerank", help="Leave out the reranker, which reads English only.")
 ]

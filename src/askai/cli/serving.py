@@ -1,0 +1,78 @@
+"""What commands do where the index is on a server: publish it, and read it without a folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from askai.cli.console import notify, progress
+from askai.errors import UsageError
+from askai.settings import Settings
+
+if TYPE_CHECKING:
+    from askai.postgres.published import PublishedIndex
+    from askai.records import Document
+
+
+@contextmanager
+def open_on_server(settings: Settings) -> Iterator["PublishedIndex"]:
+    """What was published; raises as `assemble.open_askai`."""
+    from askai.postgres.connection import Address, Snapshot  # noqa: PLC0415
+    from askai.postgres.published import open_published  # noqa: PLC0415
+
+    address = Address(settings.read_server, settings.store_schema)
+    with open_published(Snapshot(address)) as index:
+        yield index
+
+
+def where(settings: Settings) -> str:
+    """Where the index is, for people."""
+    if not settings.read_server:
+        return str(settings.index_dir)
+    from askai.postgres.connection import Address  # noqa: PLC0415
+
+    return Address(settings.read_server, settings.store_schema).masked
+
+
+def publish(settings: Settings, *, replace: bool = False) -> None:
+    """Brings the server to what the index folder holds, with progress on stderr."""
+    from askai import recipes  # noqa: PLC0415
+    from askai.postgres.connection import Address  # noqa: PLC0415
+
+    with progress() as tell:
+        done = recipes.publish(settings, replace=replace, progress=tell)
+    to = Address(settings.server, settings.store_schema).masked
+    if done.changed:
+        notify(
+            f"Published {done.generation} to {to}: {done.documents} documents, {done.added} put "
+            f"in, {done.removed} taken out."
+        )
+    else:
+        notify(f"{to} has {done.generation} already.")
+
+
+def document_of(index: "PublishedIndex", place: str, settings: Settings) -> tuple["Document", str]:
+    """The document that a place names and the place in it; raises UsageError when there is none."""
+    from askai.cite import parse_place  # noqa: PLC0415
+
+    catalog = index.catalog()
+    for source, fragment in ((place, ""), parse_place(place)):  # all of "C# notes.txt" first
+        for path in _paths(source, settings.corpus_dir):
+            try:
+                return catalog.document(path), fragment
+            except KeyError:
+                continue
+    source, _ = parse_place(place)
+    raise UsageError(f"No source {source!r} in {index.where}; `askai status` says what is indexed.")
+
+
+def _paths(source: str, corpus: Path) -> Iterator[str]:
+    """What the corpus may call a source: as a user sees it, or as it is."""
+    try:
+        whole, top = Path(source).resolve(), corpus.resolve()
+    except (OSError, ValueError, RuntimeError):  # what no file can be called
+        pass
+    else:
+        if whole.is_relative_to(top):
+            yield whole.relative_to(top).as_posix()
+    yield source

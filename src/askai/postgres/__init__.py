@@ -1,0 +1,14 @@
+"""An index in PostgreSQL with pgvector: published there whole, read from there by any machine.
+
+connection.py   addresses, connections, one snapshot for a question
+tables.py       the tables, by version, and what is said of the index as a whole
+texts.py        any text in columns that take no NUL
+catalog.py, vectors.py, words.py    what a question reads: the seams' reading sides
+published.py    an index opened to read
+publish.py, rows.py, postings.py    bringing the tables to what an index folder holds
+nearest.py      the approximate index over many vectors, and how much it finds
+health.py       what `askai doctor` looks at
+
+Nothing outside this folder imports psycopg or pgvector, and nothing imports this folder before an
+address is set.
+"""

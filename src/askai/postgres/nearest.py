@@ -1,0 +1,160 @@
+"""The approximate index over many vectors (HNSW over halves), and how much of what is nearest it
+finds.
+
+It is of one `epoch`: the vectors of a corpus that is replaced as a whole get the next number, so
+that filling the tables need not keep an index that nobody will read, and readers of the old ones
+keep theirs. Its recall is measured when it is made, by stored questions whose answers a look at all
+vectors gave; each publication brings those answers up to date, and `askai doctor` asks them again.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import psycopg
+from psycopg import sql
+
+from askai.embedders import Vector, Vectors
+from askai.errors import StoreError
+from askai.postgres.connection import Address, Connection
+from askai.postgres.rows import copied
+from askai.postgres.texts import read, stored
+from askai.postgres.vectors import ALL, EXACT, KIND, NEAR, TUNED, Table
+from askai.stores import Found
+from askai.stores.exact import best, cosines
+
+MOST_DIM = 4000  # numbers that an index over halves can have
+SAMPLE = 50  # questions
+K = 10
+ENOUGH = 0.97  # recall@10 below which all vectors are looked at
+_SEED = 20_261
+_MEMORY_MB = (64, 2048)  # for making the index: it is several times slower where it does not fit
+
+
+def brought_up_to_date(
+    connection: Connection, table: Table, *, dim: int, epoch: int, changed: bool
+) -> Found:
+    """Sees to it that there is an index where there are many vectors, and measures it; in the
+    publisher's transaction. `changed`: vectors went in or out."""
+    ((count,),) = connection.execute(
+        _sql(f"SELECT count(*) FROM {table}")  # noqa: S608 - our own names
+    ).fetchall()
+    if count <= EXACT or dim > MOST_DIM:
+        connection.execute("DELETE FROM exact_queries WHERE vectors = %s", (table,))
+        return Found("flat", count, 1.0, 0)
+    made = _make(connection, table, dim=dim, epoch=epoch, count=count)
+    if made or changed:
+        _write_truth(connection, table, dim)
+    recall = measured(connection, table, dim=dim, epoch=epoch)
+    if recall < ENOUGH:
+        return Found("flat", count, 1.0, SAMPLE)
+    return Found(KIND, count, round(recall, 4), SAMPLE)
+
+
+def name_of(table: str, epoch: int) -> str:
+    return f"{table}_near_{epoch}"
+
+
+def _make(connection: Connection, table: Table, *, dim: int, epoch: int, count: int) -> bool:
+    """Whether one was made: there was none."""
+    name = name_of(table, epoch)
+    ((there,),) = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchall()
+    if there:
+        return False
+    # Halves, and about 300 bytes of links for each.
+    wanted = count * (2 * dim + 400) // 1_000_000 + 64
+    memory = min(max(wanted, _MEMORY_MB[0]), _MEMORY_MB[1])
+    connection.execute("SELECT set_config('maintenance_work_mem', %s, true)", (f"{memory}MB",))
+    connection.execute(
+        _sql(
+            f"CREATE INDEX {name} ON {table} USING hnsw "
+            f"((embedding::halfvec({dim})) halfvec_ip_ops) WHERE epoch = {epoch}"
+        )
+    )
+    return True
+
+
+def drop_others(address: Address, epoch: int) -> None:
+    """Drops the indexes of epochs that are gone, after the publication, waiting for no reader."""
+    with suppress(psycopg.Error, StoreError):
+        connection = address.connect("index")
+        try:
+            connection.autocommit = True
+            connection.execute("SET lock_timeout = '2s'")
+            rows = connection.execute(
+                "SELECT indexname FROM pg_indexes WHERE schemaname = %s "
+                "AND indexname ~ '^(passage|unit)_vectors_near_[0-9]+$'",
+                (address.schema,),
+            ).fetchall()
+            for (name,) in rows:
+                if name.rpartition("_")[2] != str(epoch):
+                    index: Any = sql.Identifier(address.schema, name)
+                    connection.execute(
+                        sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(index)
+                    )
+        finally:
+            connection.close()
+
+
+def measured(connection: Connection, table: Table, *, dim: int, epoch: int) -> float:
+    """recall@10 of the index against the stored answers of a look at all vectors."""
+    rows = connection.execute(
+        "SELECT query, ids FROM exact_queries WHERE vectors = %s ORDER BY number", (table,)
+    ).fetchall()
+    shares = []
+    for query, ids in rows:
+        vector = query.to_numpy()
+        connection.execute(TUNED, ("200",))
+        near = NEAR.format(table=table, epoch=epoch, dim=dim, among="")
+        found = connection.execute(_sql(near), {"query": vector, "count": 200}).fetchall()
+        shares.append(len({i for i, _ in _ranked(found, vector)} & set(map(read, ids))) / len(ids))
+    return float(np.mean(shares)) if shares else 0.0
+
+
+def _write_truth(connection: Connection, table: Table, dim: int) -> None:
+    """Asks the stored questions of all vectors; makes questions where there are none of this
+    dimension."""
+    rows = connection.execute(
+        "SELECT query FROM exact_queries WHERE vectors = %s AND vector_dims(query) = %s "
+        "ORDER BY number",
+        (table, dim),
+    ).fetchall()
+    queries = [query.to_numpy() for (query,) in rows] or _questions(connection, table)
+    truth: list[tuple[int, Vector, list[str]]] = []
+    for number, query in enumerate(queries):
+        scored = ALL.format(table=table, where="")
+        found = connection.execute(_sql(scored), {"query": query, "k": K, "slack": 0.0}).fetchall()
+        truth.append((number, query, [stored(id_) for id_, _ in _ranked(found, query)]))
+    connection.execute("DELETE FROM exact_queries WHERE vectors = %s", (table,))
+    copied(
+        connection, "exact_queries", ["vectors", "number", "query", "ids"],
+        ["text", "int4", "vector", "text[]"],
+        ((table, number, query, ids) for number, query, ids in truth),
+    )  # fmt: skip
+
+
+def _questions(connection: Connection, table: Table) -> list[Vector]:
+    """As `stores.near` makes them: half of them near to stored vectors, half amid three."""
+    random = np.random.default_rng(_SEED)
+    # By a hash of the id: the same for the same vectors, and no row is likelier than another.
+    rows = connection.execute(
+        _sql(f"SELECT embedding FROM {table} ORDER BY md5(id) LIMIT {2 * SAMPLE}")  # noqa: S608
+    ).fetchall()
+    some = np.stack([vector.to_numpy() for (vector,) in rows])
+    half = len(some) // 4
+    noise = random.standard_normal((half, some.shape[1]), dtype=np.float32) / some.shape[1] ** 0.5
+    amid = some[half : 2 * half] + some[2 * half : 3 * half] + some[3 * half : 4 * half]
+    asked = np.concatenate([some[:half] + noise, amid])
+    asked /= np.maximum(np.linalg.norm(asked, axis=1, keepdims=True), 1e-12)
+    return [*asked.astype(np.float32)]
+
+
+def _ranked(found: Sequence[tuple[str, Any]], query: Vector) -> list[tuple[str, float]]:
+    vectors: Vectors = np.stack([vector.to_numpy() for _, vector in found])
+    return best([read(id_) for id_, _ in found], cosines(vectors, query), K)
+
+
+def _sql(text: str) -> Any:
+    """A statement made of our own names and numbers."""
+    return text

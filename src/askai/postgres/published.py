@@ -1,0 +1,136 @@
+"""An index that was published, opened to read: what `generations` is for an index folder."""
+
+import json
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from askai.errors import IndexDamaged, IndexMissing
+from askai.induced_lexicon import InducedLexicon
+from askai.manifest import Manifest, SourceState, parse_manifest, parse_skipped
+from askai.postgres import tables
+from askai.postgres.catalog import PostgresCatalog
+from askai.postgres.connection import Snapshot
+from askai.postgres.texts import read
+from askai.postgres.vectors import PostgresVectors, Table
+from askai.postgres.words import PostgresWords
+from askai.records import Skipped
+from askai.stores import Found
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedIndex:
+    """One generation, by one snapshot."""
+
+    snapshot: Snapshot
+    state: tables.State
+    manifest: Manifest
+
+    @property
+    def where(self) -> str:
+        """For messages: the server and the database."""
+        return self.snapshot.address.masked
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        return parse_skipped(read(self.state.skipped).encode(), Path("skipped.json"))
+
+    @property
+    def aliases(self) -> str:
+        """aliases.toml, as it was when this was published."""
+        return read(self.state.aliases)
+
+    def sources(self) -> list[SourceState]:
+        return self.catalog().states()
+
+    def catalog(self) -> PostgresCatalog:
+        return PostgresCatalog(self.snapshot)
+
+    def vectors(self, table: Table) -> PostgresVectors:
+        found = Found(**json.loads(self.state.found_by)[table])
+        return PostgresVectors(
+            self.snapshot, table, dim=self.state.dim, epoch=self.state.epoch, found=found
+        )
+
+    def words(self) -> PostgresWords:
+        return PostgresWords(self.snapshot)
+
+    def induced(self) -> "StoredLexicon":
+        return StoredLexicon(self.snapshot, json.loads(self.state.shares))
+
+    def close(self) -> None:
+        self.snapshot.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_published(snapshot: Snapshot) -> PublishedIndex:
+    """Raises IndexMissing when nothing was published, IndexMismatch when it is of another version,
+    IndexDamaged when its manifest is none. Closes the snapshot when it raises."""
+    try:
+        state = _state(snapshot)
+        manifest = parse_manifest(read(state.manifest).encode(), Path("manifest.json"))
+    except BaseException:
+        snapshot.close()
+        raise
+    # What is read after a lost connection has to be of the same publication.
+    snapshot.expect(lambda: _state(snapshot) == state)
+    return PublishedIndex(snapshot, state, manifest)
+
+
+def _state(snapshot: Snapshot) -> tables.State:
+    address = snapshot.address
+    missing = IndexMissing(
+        f"No index in the schema {address.schema!r} of {address.masked}: run `askai index` where "
+        "the documents are, with this store set."
+    )
+    ((there,),) = snapshot.rows("SELECT to_regclass('migrations') IS NOT NULL")
+    if not there:
+        raise missing
+    ((version,),) = snapshot.rows(tables.VERSION_QUERY)
+    tables.check_version(version, address)
+    rows = snapshot.rows(tables.STATE_QUERY)
+    if not rows:
+        raise missing
+    return tables.State(*rows[0])
+
+
+@dataclass(slots=True)
+class StoredLexicon:
+    """The words of the corpus, see `induced_lexicon.Translator`: they are megabytes, and only a
+    question in another language than most documents' needs them."""
+
+    snapshot: Snapshot
+    shares: dict[str, float]
+    _loaded: InducedLexicon | None = field(default=None, repr=False)
+
+    @property
+    def language(self) -> str:
+        return min(self.shares, key=lambda code: (-self.shares[code], code), default="")
+
+    def translates(self, language: str) -> bool:
+        if language in {self.language, "zh"} or self.language == "zh":
+            return False
+        return self._lexicon().translates(language)
+
+    def translations(self, vector: "np.typing.NDArray[np.float32]") -> tuple[str, ...]:
+        return self._lexicon().translations(vector)
+
+    def _lexicon(self) -> InducedLexicon:
+        if self._loaded is None:
+            ((content,),) = self.snapshot.rows("SELECT words FROM state")
+            try:
+                self._loaded = InducedLexicon.read(BytesIO(content), self.shares)
+            except Exception as error:  # zip, header and key errors of several kinds
+                raise IndexDamaged(
+                    f"The words in {self.snapshot.address.masked} cannot be used: "
+                    f"{type(error).__name__}. Run `askai index --rebuild`."
+                ) from error
+        return self._loaded

@@ -1,0 +1,142 @@
+"""Vectors in PostgreSQL: pgvector finds the candidates, and the oracle's arithmetic ranks them.
+
+So a search returns the ids of the local store, with its scores, in its order. The vectors are kept
+in float32 for that; the approximate index over many of them (`nearest`) is over halves.
+
+Up to EXACT vectors, and among so many, all of them are looked at.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from askai.embedders import Vector, Vectors
+from askai.postgres.connection import Snapshot
+from askai.postgres.texts import read, stored
+from askai.stores import Found
+from askai.stores.exact import best, checked_query, cosines
+
+Table = Literal["passage_vectors", "unit_vectors"]
+EXACT = 20_000  # vectors
+KIND = "hnsw"
+_ROUNDING = 2e-5  # of an inner product in float32, in whatever order, by both sides
+_SENT = 1_000  # vectors that are scored here sooner than there
+_CANDIDATES = 4  # of the approximate index for each that is wanted …
+_FEWEST = 200  # … and at least so many
+_MOST = 1_000  # what hnsw.ef_search can be
+ALL = """
+WITH scored AS MATERIALIZED (
+    SELECT id, embedding <#> %(query)s AS distance FROM {table} {where}
+)
+SELECT v.id, v.embedding FROM scored JOIN {table} v USING (id)
+WHERE scored.distance <= %(slack)s
+    + (SELECT max(distance) FROM (SELECT distance FROM scored ORDER BY 1 LIMIT %(k)s) first)
+"""
+_AMONG = "WHERE id = ANY(%(among)s)"
+NEAR = """
+SELECT id, embedding FROM {table} WHERE epoch = {epoch} {among}
+ORDER BY (embedding::halfvec({dim})) <#> %(query)s::halfvec({dim}) LIMIT %(count)s
+"""
+TUNED = (
+    "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), "
+    "set_config('hnsw.ef_search', %s, true), "
+    "set_config('hnsw.max_scan_tuples', '200000', true)"
+)
+
+
+class PostgresVectors:
+    """See `askai.stores.VectorSearch`."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        table: Table,
+        *,
+        dim: int,
+        epoch: int = 0,
+        found: Found | None = None,
+    ) -> None:
+        """`found` is how the publisher measured them to be found; None: by looking at all."""
+        self._snapshot = snapshot
+        self._table = table
+        self._dim = dim
+        self._epoch = epoch
+        self._found = found
+
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        rows = self._fetched(
+            f"SELECT id, embedding FROM {self._table} {_AMONG}",  # noqa: S608 - our own names
+            {"among": [stored(id_) for id_ in ids]},
+        )
+        held = dict(zip(*rows, strict=True))
+        return np.stack([held[id_] for id_ in ids]) if ids else np.empty((0, self._dim), np.float32)
+
+    def search(
+        self, vector: Vector, k: int, *, among: Sequence[str] | None = None
+    ) -> list[tuple[str, float]]:
+        query = checked_query(vector, dim=self._dim)
+        if k <= 0 or (among is not None and not among):
+            return []
+        ids, vectors = self._candidates(query, k, among)
+        return best(ids, cosines(vectors, query), k)
+
+    def _candidates(
+        self, query: Vector, k: int, among: Sequence[str] | None
+    ) -> tuple[list[str], Vectors]:
+        """Those that the best k are among, or with an approximate index nearly all of these."""
+        wanted = None if among is None else [stored(id_) for id_ in dict.fromkeys(among)]
+        if wanted is not None and len(wanted) <= _SENT:
+            query_all = f"SELECT id, embedding FROM {self._table} {_AMONG}"  # noqa: S608
+            return self._fetched(query_all, {"among": wanted})
+        if self._approximate and (wanted is None or len(wanted) > EXACT):
+            return self._near(query, k, wanted)
+        return self.exactly(query, k, wanted)
+
+    @property
+    def _approximate(self) -> bool:
+        return self._found is not None and self._found.kind == KIND
+
+    def exactly(
+        self, query: Vector, k: int, among: Sequence[str] | None = None
+    ) -> tuple[list[str], Vectors]:
+        """The best k and what is as near as float32 can tell, by a look at all."""
+        sql = ALL.format(table=self._table, where="" if among is None else _AMONG)
+        return self._fetched(sql, {"query": query, "k": k, "slack": _ROUNDING} | _given(among))
+
+    def _near(
+        self, query: Vector, k: int, among: Sequence[str] | None
+    ) -> tuple[list[str], Vectors]:
+        count = max(_FEWEST, _CANDIDATES * k)
+        self._snapshot.rows(TUNED, (str(min(_MOST, count)),))
+        sql = NEAR.format(
+            table=self._table,
+            epoch=self._epoch,
+            dim=self._dim,
+            among="" if among is None else "AND id = ANY(%(among)s)",
+        )
+        return self._fetched(sql, {"query": query, "count": count} | _given(among))
+
+    def _fetched(self, query: str, parameters: dict[str, Any]) -> tuple[list[str], Vectors]:
+        rows = self._snapshot.rows(query, parameters)
+        return [read(id_) for id_, _ in rows], _stacked((v for _, v in rows), self._dim)
+
+    def found_by(self) -> Found:
+        return self._found or Found("flat", len(self), 1.0, 0)
+
+    def __len__(self) -> int:
+        ((count,),) = self._snapshot.rows(f"SELECT count(*) FROM {self._table}")  # noqa: S608
+        return int(count)
+
+    def close(self) -> None:
+        """The snapshot is closed by whoever opened it."""
+
+
+def _given(among: Sequence[str] | None) -> dict[str, Any]:
+    return {} if among is None else {"among": list(among)}
+
+
+def _stacked(vectors: Iterable[Any], dim: int) -> Vectors:
+    """Shape (n, dim)."""
+    arrays = [vector.to_numpy() for vector in vectors]
+    return np.stack(arrays) if arrays else np.empty((0, dim), dtype=np.float32)

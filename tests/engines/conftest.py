@@ -1,0 +1,56 @@
+"""A real PostgreSQL for these tests: the one of the wheel, or the one that ASKAI_PG_DSN names.
+
+A server that does not start is a failure, with its reason, and never a skip.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from askai.postgres.connection import Address
+from engines.pg_server import PgServer
+
+DSN = os.environ.get("ASKAI_PG_DSN", "")
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[PgServer]:
+    """One that may be stopped and killed."""
+    server = PgServer()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def url(request: pytest.FixtureRequest) -> str:
+    """The address of a database with pgvector, by a role that may do anything in it."""
+    found = DSN or request.getfixturevalue("own_server").url()
+    with psycopg.connect(found, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    return found
+
+
+@pytest.fixture
+def address(url: str) -> Iterator[Address]:
+    """An empty schema, dropped afterwards."""
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    yield Address(url, schema)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+@pytest.fixture
+def query(url: str):
+    """Runs SQL in a transaction of its own."""
+
+    def run(statement, *parameters):
+        with psycopg.connect(url, autocommit=True) as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
