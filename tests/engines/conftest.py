@@ -41,6 +41,7 @@ def address(url: str) -> Iterator[Address]:
     schema = f"test_{uuid.uuid4().hex[:12]}"
     yield Address(url, schema)
     with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET lock_timeout = '10s'")  # a snapshot that nobody closed
         connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
 
