@@ -6,11 +6,13 @@ A server that does not start is a failure, with its reason, and never a skip.
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from askai.postgres.connection import Address
+from conftest import Desk, made_desk, write_documents
 from engines.pg_server import PgServer
 
 DSN = os.environ.get("ASKAI_PG_DSN", "")
@@ -43,6 +45,36 @@ def address(url: str) -> Iterator[Address]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET lock_timeout = '10s'")  # a snapshot that nobody closed
         connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is made once of dictionaries and models."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, cache: Path) -> Desk:
+    """Two documents, and no index."""
+    made = made_desk(tmp_path)
+    made.environment["ASKAI_CACHE"] = str(cache)
+    write_documents(made)
+    return made
+
+
+@pytest.fixture
+def server(address: Address, url: str) -> dict[str, str]:
+    """The variables that have askai use the server."""
+    return {"ASKAI_STORE": url, "ASKAI_STORE_SCHEMA": address.schema}
+
+
+@pytest.fixture
+def published(desk: Desk, server: dict[str, str]) -> Desk:
+    """A desk whose index is in a folder and on the server."""
+    ran = desk.run("index", **server)
+    assert ran.code == 0, ran.err
+    assert "Published g-" in ran.err
+    return desk
 
 
 @pytest.fixture
