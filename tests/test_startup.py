@@ -55,6 +55,16 @@ def test_an_index_that_is_up_to_date_loads_nothing_that_answers(indexed):
     assert loaded.isdisjoint(HEAVY | {"scipy", "askai.answer", "askai.retrieve", "askai.asked"})
 
 
+@pytest.mark.parametrize("command", [("ask", QUESTION), ("status",), ("index",)], ids=str)
+def test_an_index_in_a_folder_loads_nothing_of_servers(indexed, command):
+    with indexed.start(sys.executable, "-c", REPORT, *command) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert out
+    loaded = set(json.loads(err.splitlines()[-1]))
+    assert loaded.isdisjoint({"psycopg", "psycopg_pool", "pgvector", "askai.postgres"})
+
+
 @pytest.mark.model
 def test_a_question_is_embedded_without_torch():
     code = (

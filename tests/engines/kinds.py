@@ -32,7 +32,7 @@ def emptied(address):
     tables.migrate(connection, address)
     for table in ("sources", "passage_vectors", "unit_vectors", "passage_tokens", "postings",
                   "terms", "totals"):  # fmt: skip
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+        connection.execute(f"DELETE FROM {table}")
     return connection
 
 
