@@ -5,10 +5,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from packaging.requirements import Requirement
 
@@ -26,6 +26,10 @@ from askai.rerankers import Reranker
 from askai.seams import load
 from askai.stores import STORES
 from askai.units import unit_texts
+
+if TYPE_CHECKING:
+    from askai.postgres.connection import Address
+    from askai.postgres.published import PublishedIndex
 
 _LEAST_DISK = 1_000_000_000  # bytes: the model as it is used, and room to write
 _SHOWN = 3
@@ -57,6 +61,8 @@ class Patient:
     reranker: Callable[[], Reranker]
     settings: Callable[[Corpus, Embedder], Mapping[str, Any]]  # what an index would be made with
     index_dir: Path
+    server: "Callable[[], PublishedIndex] | None" = None  # where questions go; None: to the folder
+    primary: "Callable[[], Address] | None" = None  # where a replica gets it from
 
 
 def examine(patient: Patient) -> Iterator[Check]:
@@ -64,7 +70,12 @@ def examine(patient: Patient) -> Iterator[Check]:
     yield _python()
     yield _packages()
     yield from _model(patient)
+    if patient.server is not None:
+        yield from _server(patient, patient.server)
     corpus, check = _tried("corpus", patient.corpus, "name another folder with --corpus")
+    if corpus is None and patient.server is not None:  # it answers without them
+        yield replace(check, state="warning", remedy="needed to index, and not to ask")
+        return
     yield check if corpus is None else _corpus(corpus)
     yield from _index(patient, corpus)
     for name, folder in (("index folder", patient.index_dir), ("cache", cache_dir())):
@@ -115,6 +126,25 @@ def _model(patient: Patient) -> Iterator[Check]:
         return
     scores, check = _tried("reranker", lambda: reranker.score("Where?", ["Here."]), "")
     yield check if scores is None else Check("reranker", "good", reranker.name)
+
+
+def _server(patient: Patient, opens: "Callable[[], PublishedIndex]") -> Iterator[Check]:
+    """The index on a server: that it can be read, is whole, and finds what is nearest."""
+    from askai.postgres import health  # noqa: PLC0415  only where an index is on a server
+
+    index, check = _tried("server", opens, "see docs/scale.md")
+    if index is None:
+        yield check
+        return
+    remedy = "run `askai index --rebuild` where the documents are"
+    with index:
+        yield _tried("server", lambda: health.server(index), "see docs/scale.md")[1]
+        yield _tried("index on the server", lambda: health.agreement(index), remedy)[1]
+        yield _tried("recall on the server", lambda: health.recall(index), remedy)[1]
+        if patient.primary is not None:
+            primary = patient.primary
+            check = _tried("replica", lambda: health.replica(index, primary()), "wait for it")[1]
+            yield check if check.state == "good" else replace(check, state="warning")
 
 
 def _corpus(corpus: Corpus) -> Check:

@@ -24,6 +24,7 @@ _RIGHTS = """
 local all all trust
 host all guarded 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
+host replication all 127.0.0.1/32 trust
 """
 
 
@@ -34,7 +35,8 @@ class CannotStart(Exception):
 class PgServer:
     """A server on a free port of this machine, in a folder of its own."""
 
-    def __init__(self, programs: Path | None = None) -> None:
+    def __init__(self, programs: Path | None = None, *, of: "PgServer | None" = None) -> None:
+        """With `of` a replica of that one."""
         self._folder = Path(tempfile.mkdtemp(prefix="askai-pg-"))
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -45,9 +47,13 @@ class PgServer:
             if self._user:
                 self._folder.chmod(0o755)
                 shutil.chown(self._data, self._user)
-            self._run("initdb", "-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8",
-                      "--no-sync", "-D", str(self._data))  # fmt: skip
-            (self._data / "pg_hba.conf").write_text(_RIGHTS, "ascii")
+            if of is None:
+                self._run("initdb", "-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8",
+                          "--no-sync", "-D", str(self._data))  # fmt: skip
+                (self._data / "pg_hba.conf").write_text(_RIGHTS, "ascii")
+            else:
+                self._run("pg_basebackup", "-R", "-c", "fast", "--no-sync", "-d", of.url(),
+                          "-D", str(self._data))  # fmt: skip
             self.port = _free_port()
             self.start()
         except BaseException:

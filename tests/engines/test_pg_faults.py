@@ -2,6 +2,7 @@
 what it held stays whole."""
 
 import json
+import time
 import uuid
 from contextlib import closing
 
@@ -261,6 +262,34 @@ def test_a_server_killed_in_mid_publication_loses_nothing_and_doubles_nothing(de
         assert "Hefei" in desk.run("ask", "What is the capital of Anhui?", **server).out
     finally:
         own.close()
+
+
+def test_questions_go_to_a_replica_which_answers_on_when_the_primary_is_gone(desk):
+    primary = PgServer()
+    try:
+        store = {"ASKAI_STORE": primary.url()}
+        assert desk.run("index", **store).code == 0
+        replica = PgServer(of=primary)
+        try:
+            both = store | {"ASKAI_STORE_READ": replica.url()}
+            fails(desk, "index", "--rebuild", says="is a replica", ASKAI_STORE=replica.url())
+            assert desk.run("index", "--rebuild", **both).code == 0
+            until = time.monotonic() + 20
+            while "still has" in (ran := desk.run("doctor", **both)).out:
+                assert time.monotonic() < until
+            assert "a replica: PostgreSQL" in ran.out
+            primary.kill()
+            assert desk.run("ask", QUESTION, **both).out.startswith(ANSWER)
+            with psycopg.connect(replica.url(), autocommit=True) as connection:
+                connection.execute("SELECT pg_promote()")
+            desk.write("c.txt", "Hefei is the capital of Anhui.\n")
+            promoted = {"ASKAI_STORE": replica.url()}
+            assert "1 put in" in desk.run("index", **promoted).err
+            assert "Hefei" in desk.run("ask", "What is the capital of Anhui?", **promoted).out
+        finally:
+            replica.close()
+    finally:
+        primary.close()
 
 
 def test_a_second_publisher_is_told_who_is_first(published, server, address):

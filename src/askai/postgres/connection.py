@@ -225,8 +225,8 @@ def writing(address: Address) -> Iterator[Connection]:
 def prepare(connection: Connection, address: Address, *, read_only: bool) -> None:
     """Begins the transaction in which a connection is used; raises StoreError when the server, or
     its pgvector, will not do."""
-    connection.read_only = read_only
     if read_only:
+        connection.read_only = True
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
     version, vector, schema, standby = connection.execute(_FACTS).fetchone() or ()
     if version < OLDEST_SERVER:

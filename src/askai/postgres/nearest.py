@@ -7,7 +7,7 @@ keep theirs. Its recall is measured when it is made, by stored questions whose a
 vectors gave; each publication brings those answers up to date, and `askai doctor` asks them again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +24,7 @@ from askai.postgres.vectors import ALL, EXACT, KIND, NEAR, TUNED, Table
 from askai.stores import Found
 from askai.stores.exact import best, cosines
 
+Rows = Callable[[Any, Any], list[tuple[Any, ...]]]
 MOST_DIM = 4000  # numbers that an index over halves can have
 SAMPLE = 50  # questions
 K = 10
@@ -46,10 +47,15 @@ def brought_up_to_date(
     made = _make(connection, table, dim=dim, epoch=epoch, count=count)
     if made or changed:
         _write_truth(connection, table, dim)
-    recall = measured(connection, table, dim=dim, epoch=epoch)
-    if recall < ENOUGH:
+    measured = recall(
+        lambda query, given: connection.execute(query, given).fetchall(),
+        table,
+        dim=dim,
+        epoch=epoch,
+    )
+    if measured < ENOUGH:
         return Found("flat", count, 1.0, SAMPLE)
-    return Found(KIND, count, round(recall, 4), SAMPLE)
+    return Found(KIND, count, round(measured, 4), SAMPLE)
 
 
 def name_of(table: str, epoch: int) -> str:
@@ -97,17 +103,18 @@ def drop_others(address: Address, epoch: int) -> None:
             connection.close()
 
 
-def measured(connection: Connection, table: Table, *, dim: int, epoch: int) -> float:
-    """recall@10 of the index against the stored answers of a look at all vectors."""
-    rows = connection.execute(
+def recall(rows: Rows, table: Table, *, dim: int, epoch: int) -> float:
+    """recall@10 of the index against the stored answers of a look at all vectors; `rows` runs a
+    query."""
+    asked = rows(
         "SELECT query, ids FROM exact_queries WHERE vectors = %s ORDER BY number", (table,)
-    ).fetchall()
+    )
+    near = NEAR.format(table=table, epoch=epoch, dim=dim, among="")
     shares = []
-    for query, ids in rows:
+    for query, ids in asked:
         vector = query.to_numpy()
-        connection.execute(TUNED, ("200",))
-        near = NEAR.format(table=table, epoch=epoch, dim=dim, among="")
-        found = connection.execute(_sql(near), {"query": vector, "count": 200}).fetchall()
+        rows(TUNED, ("200",))
+        found = rows(near, {"query": vector, "count": 200})
         shares.append(len({i for i, _ in _ranked(found, vector)} & set(map(read, ids))) / len(ids))
     return float(np.mean(shares)) if shares else 0.0
 

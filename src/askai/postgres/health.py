@@ -1,0 +1,104 @@
+"""What `askai doctor` looks at on a server; each tells it, or raises StoredIndexError."""
+
+from askai.errors import IndexDamaged
+from askai.postgres import nearest
+from askai.postgres.connection import OLDEST_SERVER, OLDEST_VECTOR, Address, Snapshot
+from askai.postgres.published import PublishedIndex, open_published
+from askai.postgres.vectors import KIND, Table
+
+_TABLES: tuple[Table, ...] = ("passage_vectors", "unit_vectors")
+_COUNTS = """
+SELECT (SELECT count(*) FROM sources), (SELECT count(*) FROM texts),
+    (SELECT count(*) FROM chunks), (SELECT count(*) FROM passage_vectors),
+    (SELECT count(*) FROM passage_tokens), (SELECT coalesce(sum(passages), 0) FROM totals),
+    (SELECT coalesce(sum(unit_count), 0) FROM chunks), (SELECT count(*) FROM unit_vectors),
+    (SELECT coalesce(sum(passages), 0) FROM terms),
+    (SELECT coalesce(sum(length(entries)), 0) / 12 FROM postings)
+"""
+_INVALID = (
+    "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+    "JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = %s AND NOT (indisvalid AND indisready) ORDER BY 1"
+)
+_FACTS = (
+    "SELECT current_setting('server_version'), extversion, pg_is_in_recovery(), "
+    "(SELECT max(version) FROM migrations), "
+    "(SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c "
+    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r') "
+    "FROM pg_extension WHERE extname = 'vector'"
+)
+
+
+def server(index: PublishedIndex) -> str:
+    """Versions and size; a server that is too old could not be opened."""
+    schema = index.snapshot.address.schema
+    ((version, vector, standby, tables, size),) = index.snapshot.rows(_FACTS, (schema,))
+    kind = "replica" if standby else "primary"
+    least = f"{OLDEST_SERVER // 10000} and {'.'.join(map(str, OLDEST_VECTOR))}"
+    return (
+        f"{index.where}, a {kind}: PostgreSQL {version}, pgvector {vector} (at least {least}), "
+        f"schema {schema}, tables of version {tables}, {float(size) / 1e6:.1f} MB"
+    )
+
+
+def agreement(index: PublishedIndex) -> str:
+    """Holds the tables against each other and against the manifest."""
+    counts = index.manifest.counts
+    found = [int(count) for count in index.snapshot.rows(_COUNTS)[0]]
+    documents, texts, chunks, passages, worded, total, units, unit_vectors, in_terms, entries = (
+        found
+    )
+    pairs = {
+        "documents": (documents, counts.documents),
+        "texts": (texts, documents),
+        "passages": (chunks, counts.chunks),
+        "passages' vectors": (passages, chunks),
+        "passages in the word index": (worded, chunks),
+        "passages in its total": (total, chunks),
+        "sentences' vectors": (unit_vectors, units),
+        "postings": (entries, in_terms),
+    }
+    for name, (there, expected) in pairs.items():
+        if there != expected:
+            raise IndexDamaged(f"The {name} are {there}, expected are {expected}.")
+    if broken := index.snapshot.rows(_INVALID, (index.snapshot.address.schema,)):
+        raise IndexDamaged(f"Not valid: the index {', '.join(name for (name,) in broken)}.")
+    return (
+        f"{index.manifest.generation}: {documents} documents, {chunks} passages, published by "
+        f"{index.state.publisher}"
+    )
+
+
+def recall(index: PublishedIndex) -> str:
+    """Asks the stored questions of the approximate indexes again."""
+    said = []
+    for table in _TABLES:
+        found = index.vectors(table).found_by()
+        if found.kind != KIND:
+            said.append(f"{found.vectors} {table.replace('_', ' ')}: all are looked at")
+            continue
+        name = nearest.name_of(table, index.state.epoch)
+        ((there,),) = index.snapshot.rows("SELECT to_regclass(%s) IS NOT NULL", (name,))
+        if not there:
+            raise IndexDamaged(f"The index {name} is not there, so that every question is slow.")
+        now = nearest.recall(
+            index.snapshot.rows, table, dim=index.state.dim, epoch=index.state.epoch
+        )
+        if now < nearest.ENOUGH:
+            raise IndexDamaged(
+                f"recall@10 of {name} is {now:.3f}, expected is {nearest.ENOUGH} or more."
+            )
+        said.append(
+            f"{found.vectors} {table.replace('_', ' ')}: {found.kind}, recall@10 {now:.3f} of "
+            f"{found.sample} stored questions"
+        )
+    return "; ".join(said)
+
+
+def replica(index: PublishedIndex, primary: Address) -> str:
+    """Whether a replica has what the primary has."""
+    with open_published(Snapshot(primary)) as first:
+        there, here = first.manifest.generation, index.manifest.generation
+        if there != here:
+            raise IndexDamaged(f"The replica still has {here}, the primary has {there}.")
+    return f"has {here}, as the primary"
