@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any, NoReturn, Self
+from weakref import WeakSet
 
 import psycopg
 from pgvector.psycopg import register_vector
-from psycopg import IsolationLevel, conninfo, errors, sql
+from psycopg import IsolationLevel, conninfo, errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from askai.errors import AskaiError, IndexMismatch, StoreError
@@ -29,17 +30,22 @@ OLDEST_VECTOR = (0, 8)  # its HNSW goes on searching when a filter leaves too fe
 _CONNECT_SECONDS = 10
 _STATEMENT_SECONDS = 30  # of a question, unless the address or the role says otherwise
 _KEPT = 8  # connections of a pool at most
-_SET = "SELECT set_config('search_path', %s, true)"
+# What there is, and what holds in this transaction: where names are looked for (pgvector may lie in
+# any schema), and no compiling of queries that take milliseconds.
+_FACTS = (
+    "SELECT current_setting('server_version_num')::int, extversion, pg_is_in_recovery(), "
+    "set_config('search_path', concat_ws(', ', quote_ident(%s), quote_ident(nspname)), true), "
+    "set_config('jit', 'off', true) FROM (SELECT 1) one "
+    "LEFT JOIN pg_extension ON extname = 'vector' "
+    "LEFT JOIN pg_namespace n ON n.oid = extnamespace"
+)
 _LIMIT = (
     "SELECT set_config('statement_timeout', %s, true) "
     "WHERE current_setting('statement_timeout') = '0'"
 )
-_FACTS = (
-    "SELECT current_setting('server_version_num')::int, extversion, nspname, "
-    "pg_is_in_recovery() FROM (SELECT 1) one "
-    "LEFT JOIN pg_extension ON extname = 'vector' "
-    "LEFT JOIN pg_namespace n ON n.oid = extnamespace"
-)
+
+
+_REGISTERED: "WeakSet[Connection]" = WeakSet()  # that know pgvector's types
 
 
 class Address:
@@ -228,7 +234,7 @@ def prepare(connection: Connection, address: Address, *, read_only: bool) -> Non
     if read_only:
         connection.read_only = True
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
-    version, vector, schema, standby = connection.execute(_FACTS).fetchone() or ()
+    version, vector, standby = _facts(connection, address)
     if version < OLDEST_SERVER:
         raise StoreError(
             f"{address.masked} is PostgreSQL {version // 10000}; askai needs 13 or newer."
@@ -240,13 +246,19 @@ def prepare(connection: Connection, address: Address, *, read_only: bool) -> Non
         )
     if vector is None and not read_only:
         _create_extension(connection, address)
-        version, vector, schema, standby = connection.execute(_FACTS).fetchone() or ()
+        version, vector, standby = _facts(connection, address)
     check_extension(vector, address)
-    path = sql.SQL(", ").join([sql.Identifier(address.schema), sql.Identifier(schema)])
-    connection.execute(_SET, (path.as_string(connection),))
     if read_only:
         connection.execute(_LIMIT, (f"{_STATEMENT_SECONDS}s",))
-    register_vector(connection)
+    if connection not in _REGISTERED:  # of a pool, it may have been used before
+        register_vector(connection)
+        _REGISTERED.add(connection)
+
+
+def _facts(connection: Connection, address: Address) -> tuple[int, str | None, bool]:
+    """The server's version, pgvector's, and whether it is a replica."""
+    ((version, vector, standby, *_),) = connection.execute(_FACTS, (address.schema,)).fetchall()
+    return version, vector, standby
 
 
 def check_extension(version: str | None, address: Address) -> None:
@@ -271,6 +283,8 @@ def vector_version(version: str) -> tuple[int, ...]:
 def _create_extension(connection: Connection, address: Address) -> None:
     try:
         with connection.transaction():
+            # Where the database puts things, and not among the tables of one index.
+            connection.execute("SET LOCAL search_path TO DEFAULT")
             connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
     except psycopg.OperationalError:
         raise

@@ -1,6 +1,7 @@
 """Puts documents, their passages and their vectors into the tables, and takes documents out."""
 
 import json
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from itertools import islice
@@ -78,10 +79,13 @@ def put_vectors(
         nonlocal count
         for ids, documents, vectors in batches:
             count += len(ids)
-            for id_, document, vector in zip(ids, documents, vectors, strict=True):
-                yield stored(id_), document, epoch, vector
+            # As pgvector sends and takes them. Dumping arrays one by one halves the speed.
+            head = struct.pack(">HH", vectors.shape[1], 0)
+            numbers = vectors.astype(">f4")
+            for id_, document, vector in zip(ids, documents, numbers, strict=True):
+                yield stored(id_), document, epoch, head + vector.tobytes()
 
-    types = ["text", "int4", "int4", "vector"]
+    types = ["text", "int4", "int4", "bytea"]  # of a field COPY sends its bytes and no type
     copied(connection, table, ["id", "doc", "epoch", "embedding"], types, rows())
     return count
 
