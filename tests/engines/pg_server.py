@@ -41,7 +41,7 @@ class PgServer:
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._user = _other_user()
-            self._programs = self._readable(programs or wheel_programs())
+            self.programs = self._readable(programs or wheel_programs())
             self._data = self._folder / "data"
             self._data.mkdir(mode=0o700)
             if self._user:
@@ -74,7 +74,7 @@ class PgServer:
             "max_wal_size": "2GB",
             "log_min_messages": "fatal",
         }
-        command = [str(self._programs / "bin" / "postgres"), "-D", str(self._data)]
+        command = [str(self.programs / "bin" / "postgres"), "-D", str(self._data)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         until = time.monotonic() + _READY
@@ -149,7 +149,7 @@ class PgServer:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [str(self._programs / "bin" / program), *arguments],
+            [str(self.programs / "bin" / program), *arguments],
             capture_output=True, check=False, cwd="/", **self._as_user(),
         )  # fmt: skip
         if done.returncode:
