@@ -130,12 +130,12 @@ def _model(patient: Patient) -> Iterator[Check]:
 
 def _server(patient: Patient, opens: "Callable[[], PublishedIndex]") -> Iterator[Check]:
     """The index on a server: that it can be read, is whole, and finds what is nearest."""
-    from askai.postgres import health  # noqa: PLC0415  only where an index is on a server
-
     index, check = _tried("server", opens, "see docs/scale.md")
     if index is None:
         yield check
         return
+    from askai.postgres import health  # noqa: PLC0415  only where an index is on a server
+
     remedy = "run `askai index --rebuild` where the documents are"
     with index:
         yield _tried("server", lambda: health.server(index), "see docs/scale.md")[1]

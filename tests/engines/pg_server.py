@@ -37,16 +37,16 @@ class PgServer:
 
     def __init__(self, programs: Path | None = None, *, of: "PgServer | None" = None) -> None:
         """With `of` a replica of that one."""
-        self._folder = Path(tempfile.mkdtemp(prefix="askai-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="askai-pg-"))
         self._process: subprocess.Popen[bytes] | None = None
         try:
-            self._user = _other_user()
+            self.user = _other_user()
             self.programs = self._readable(programs or wheel_programs())
-            self._data = self._folder / "data"
+            self._data = self.folder / "data"
             self._data.mkdir(mode=0o700)
-            if self._user:
-                self._folder.chmod(0o755)
-                shutil.chown(self._data, self._user)
+            if self.user:
+                self.folder.chmod(0o755)
+                shutil.chown(self._data, self.user)
             if of is None:
                 self._run("initdb", "-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8",
                           "--no-sync", "-D", str(self._data))  # fmt: skip
@@ -65,7 +65,7 @@ class PgServer:
 
     def start(self) -> None:
         """Starts it, again after `stop` or `kill`, and waits until it answers."""
-        log = (self._folder / "log").open("ab")
+        log = (self.folder / "log").open("ab")
         options = {
             "port": self.port,
             "listen_addresses": "127.0.0.1",
@@ -122,19 +122,19 @@ class PgServer:
 
     def close(self) -> None:
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _readable(self, programs: Path) -> Path:
         """The programs where the server's user may read them."""
         if not (programs / "bin" / "postgres").is_file():
             raise CannotStart(f"No PostgreSQL in {programs}; `make test-engines` installs it.")
-        if not self._user or self._may_run(programs):
+        if not self.user or self._may_run(programs):
             return programs
-        copy = self._folder / "programs"
+        copy = self.folder / "programs"
         shutil.copytree(programs, copy, symlinks=True)
-        self._folder.chmod(0o755)
+        self.folder.chmod(0o755)
         if not self._may_run(copy):
-            raise CannotStart(f"User {self._user} may not run what is in {copy}.")
+            raise CannotStart(f"User {self.user} may not run what is in {copy}.")
         return copy
 
     def _may_run(self, programs: Path) -> bool:
@@ -156,13 +156,13 @@ class PgServer:
             raise CannotStart(f"{program} failed: {done.stderr.decode(errors='replace')[-600:]}")
 
     def _as_user(self) -> dict[str, object]:
-        return {"user": self._user, "group": _group(self._user), "extra_groups": []} if (
-            self._user
+        return {"user": self.user, "group": _group(self.user), "extra_groups": []} if (
+            self.user
         ) else {}  # fmt: skip
 
     def _said(self) -> str:
         try:
-            return (self._folder / "log").read_text("utf-8", "replace")[-600:] or "it said nothing"
+            return (self.folder / "log").read_text("utf-8", "replace")[-600:] or "it said nothing"
         except OSError as error:
             return str(error)
 

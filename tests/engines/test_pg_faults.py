@@ -2,6 +2,9 @@
 what it held stays whole."""
 
 import json
+import shutil
+import subprocess
+import sys
 import time
 import uuid
 from contextlib import closing
@@ -331,3 +334,41 @@ def test_a_pool_gives_each_question_its_snapshot(published, server, address):
             with closing(open_published(Snapshot(address, pool))) as index:
                 assert index.catalog().document_count() == 2
         assert pool.get_stats()["pool_size"] <= 2
+
+
+def test_a_full_disk_on_the_server_leaves_what_was_there(desk, own_server):
+    small = own_server.folder / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)]
+    if not shutil.which("mount") or subprocess.run(mount, check=False).returncode != 0:
+        pytest.skip("no right to mount a small file system")
+    try:
+        shutil.chown(small, own_server.user or None)
+        with psycopg.connect(own_server.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE TABLESPACE small LOCATION '{small}'")
+            connection.execute("CREATE DATABASE small TABLESPACE pg_default")
+            connection.execute("ALTER DATABASE small SET default_tablespace = small")
+        store = {"ASKAI_STORE": own_server.url("small")}
+        assert desk.run("index", **store).code == 0
+        text = "\n\n".join(f"Paragraph {n} is about {uuid.uuid4().hex * 9}." for n in range(2500))
+        desk.write("large.txt", text)
+        fails(desk, "index", says="The disk of", **store)
+        assert desk.run("ask", QUESTION, **store).out.startswith(ANSWER)
+        (desk.corpus / "large.txt").unlink()
+        desk.write("c.txt", "Hefei is the capital of Anhui.\n")
+        assert "1 put in" in desk.run("index", **store).err
+    finally:
+        with psycopg.connect(own_server.url(), autocommit=True) as connection:
+            connection.execute("DROP DATABASE IF EXISTS small WITH (FORCE)")
+            connection.execute("DROP TABLESPACE IF EXISTS small")
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_machine_without_the_extra_is_told_what_to_install(desk):
+    code = "import sys; sys.modules['psycopg'] = None; from askai.cli import main; main()"
+    environment = {"ASKAI_STORE": "postgresql://h/d"}
+    for command in (("ask", QUESTION), ("status",), ("show", "a.txt")):
+        with desk.start(sys.executable, "-c", code, *command, environment=environment) as process:
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert err.splitlines()[-1].endswith("not installed: pip install 'askai[postgres]'")

@@ -1,6 +1,7 @@
 """Commands about the corpus and its index: index, status, aliases, models."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -254,7 +255,8 @@ def _state(settings: Settings) -> tuple[Any, Any, Any]:
         from askai.cli.serving import open_on_server  # noqa: PLC0415
 
         with open_on_server(settings) as index:
-            return index.manifest, _changes(settings, index), index.skipped
+            found = replace(index.manifest, stores=index.stores())  # as they are found there
+            return found, _changes(settings, index), index.skipped
     corpus = Corpus.open(
         settings.corpus_dir, max_bytes=settings.max_file_bytes, index=settings.index_dir
     )

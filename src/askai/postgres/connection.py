@@ -17,12 +17,18 @@ from threading import RLock
 from typing import Any, NoReturn, Self
 from weakref import WeakSet
 
-import psycopg
-from pgvector.psycopg import register_vector
-from psycopg import IsolationLevel, conninfo, errors
-from psycopg_pool import ConnectionPool, PoolTimeout
-
 from askai.errors import AskaiError, IndexMismatch, StoreError
+
+try:
+    import psycopg
+    from pgvector.psycopg import register_vector
+    from psycopg import IsolationLevel, conninfo, errors
+    from psycopg_pool import ConnectionPool, PoolTimeout
+except ModuleNotFoundError as error:
+    raise StoreError(
+        f"An index on a server needs the package {error.name}, which is not installed: "
+        "pip install 'askai[postgres]'"
+    ) from error
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 OLDEST_SERVER = 130000  # pgvector 0.8 needs it

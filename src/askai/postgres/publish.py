@@ -97,7 +97,8 @@ def _once(local: LocalIndex, address: Address, *, replace: bool, progress: Progr
             count = local.manifest.counts.documents
             return Published(before.generation, changed=False, documents=count, added=0, removed=0)
         done = _Publication(local, connection, before, progress).carry_out(replace=replace)
-    tables.vacuumed(address)
+    if done.published.added > _MOST_GONE * done.published.documents:  # else autovacuum sees to it
+        tables.vacuumed(address)
     nearest.drop_others(address, done.epoch)
     return done.published
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from askai.errors import IndexDamaged, IndexMissing
 from askai.induced_lexicon import InducedLexicon
-from askai.manifest import Manifest, SourceState, parse_manifest, parse_skipped
+from askai.manifest import Manifest, SourceState, StoreState, parse_manifest, parse_skipped
 from askai.postgres import tables
 from askai.postgres.catalog import PostgresCatalog
 from askai.postgres.connection import Snapshot
@@ -54,6 +54,12 @@ class PublishedIndex:
         return PostgresVectors(
             self.snapshot, table, dim=self.state.dim, epoch=self.state.epoch, found=found
         )
+
+    def stores(self) -> dict[str, StoreState]:
+        """How vectors are found here, by the names that a manifest has for them."""
+        found = json.loads(self.state.found_by)
+        names = {"passages": "passage_vectors", "sentences": "unit_vectors"}
+        return {name: StoreState(**found[table]) for name, table in names.items()}
 
     def words(self) -> PostgresWords:
         return PostgresWords(self.snapshot)
