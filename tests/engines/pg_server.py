@@ -130,8 +130,12 @@ class PgServer:
             raise CannotStart(f"No PostgreSQL in {programs}; `make test-engines` installs it.")
         if not self.user or self._may_run(programs):
             return programs
-        copy = self.folder / "programs"
+        package = programs.parent
+        copy = self.folder / package.name / programs.name
         shutil.copytree(programs, copy, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")  # found from there, relatively
+        if libraries.is_dir():
+            shutil.copytree(libraries, self.folder / libraries.name)
         self.folder.chmod(0o755)
         if not self._may_run(copy):
             raise CannotStart(f"User {self.user} may not run what is in {copy}.")
@@ -139,13 +143,16 @@ class PgServer:
 
     def _may_run(self, programs: Path) -> bool:
         try:
-            done = subprocess.run(
-                [str(programs / "bin" / "postgres"), "--version"],
-                capture_output=True, check=False, cwd="/", **self._as_user(),
-            )  # fmt: skip
+            ran = [
+                subprocess.run(
+                    [str(programs / "bin" / name), "--version"],
+                    capture_output=True, check=False, cwd="/", **self._as_user(),
+                )
+                for name in ("postgres", "initdb")
+            ]  # fmt: skip
         except OSError:
             return False
-        return done.returncode == 0
+        return all(done.returncode == 0 for done in ran)
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
