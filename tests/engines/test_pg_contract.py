@@ -76,6 +76,9 @@ def test_vectors_are_found_with_the_local_scores_to_the_last_bit(address, tmp_pa
                 assert there.search(query, k) == local.search(query, k)
             for some in (ids[:700], ids[:1500], [*ids[5:9], "unknown"]):
                 assert there.search(query, 20, among=some) == local.search(query, 20, among=some)
+        for at in range(0, 2000, 250):  # more than are remembered, over and over
+            for some in (ids[at : at + 900], [*ids[:5], *ids[at : at + 900]]):
+                assert there.search(query, 20, among=some) == local.search(query, 20, among=some)
         assert there.vectors(ids[:3]).tolist() == vectors[:3].tolist()
         with pytest.raises(KeyError):
             there.vectors(["unknown"])

@@ -114,7 +114,7 @@ def recall(rows: Rows, table: Table, *, dim: int, epoch: int) -> float:
     for query, ids in asked:
         vector = query.to_numpy()
         rows(TUNED, ("200",))
-        found = rows(near, {"query": vector, "count": 200})
+        found = rows(near, {"query": vector, "count": 200, "k": K, "slack": 0.0})
         shares.append(len({i for i, _ in _ranked(found, vector)} & set(map(read, ids))) / len(ids))
     return float(np.mean(shares)) if shares else 0.0
 

@@ -24,6 +24,7 @@ _ROUNDING = 2e-5  # of an inner product in float32, in whatever order, by both s
 _SENT = 1_000  # vectors that are scored here sooner than there
 _CANDIDATES = 4  # of the approximate index for each that is wanted …
 _FEWEST = 200  # … and at least so many
+_REMEMBERED = 4_096  # vectors
 _MOST = 1_000  # what hnsw.ef_search can be
 ALL = """
 WITH scored AS MATERIALIZED (
@@ -35,8 +36,12 @@ WHERE scored.distance <= %(slack)s
 """
 _AMONG = "WHERE id = ANY(%(among)s)"
 NEAR = """
-SELECT id, embedding FROM {table} WHERE epoch = {epoch} {among}
-ORDER BY (embedding::halfvec({dim})) <#> %(query)s::halfvec({dim}) LIMIT %(count)s
+WITH near AS MATERIALIZED (
+    SELECT id, embedding FROM {table} WHERE epoch = {epoch} {among}
+    ORDER BY (embedding::halfvec({dim})) <#> %(query)s::halfvec({dim}) LIMIT %(count)s
+), scored AS (SELECT id, embedding, embedding <#> %(query)s AS distance FROM near)
+SELECT id, embedding FROM scored WHERE distance <= %(slack)s
+    + (SELECT max(distance) FROM (SELECT distance FROM scored ORDER BY 1 LIMIT %(k)s) first)
 """
 TUNED = (
     "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), "
@@ -63,13 +68,10 @@ class PostgresVectors:
         self._dim = dim
         self._epoch = epoch
         self._found = found
+        self._held: dict[str, Vector] = {}
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
-        rows = self._fetched(
-            f"SELECT id, embedding FROM {self._table} {_AMONG}",  # noqa: S608 - our own names
-            {"among": [stored(id_) for id_ in ids]},
-        )
-        held = dict(zip(*rows, strict=True))
+        held = dict(zip(*self._of(ids), strict=True))
         return np.stack([held[id_] for id_ in ids]) if ids else np.empty((0, self._dim), np.float32)
 
     def search(
@@ -86,12 +88,19 @@ class PostgresVectors:
     ) -> tuple[list[str], Vectors]:
         """Those that the best k are among, or with an approximate index nearly all of these."""
         wanted = None if among is None else [stored(id_) for id_ in dict.fromkeys(among)]
-        if wanted is not None and len(wanted) <= _SENT:
-            query_all = f"SELECT id, embedding FROM {self._table} {_AMONG}"  # noqa: S608
-            return self._fetched(query_all, {"among": wanted})
+        if among is not None and len(among) <= _SENT:
+            return self._of(among)
         if self._approximate and (wanted is None or len(wanted) > EXACT):
             return self._near(query, k, wanted)
         return self.exactly(query, k, wanted)
+
+    def _of(self, ids: Sequence[str]) -> tuple[list[str], Vectors]:
+        """The vectors of these ids, those that there are; a question comes to the same again."""
+        held = {id_: self._held[id_] for id_ in ids if id_ in self._held}
+        if new := [stored(id_) for id_ in dict.fromkeys(ids) if id_ not in held]:
+            query = f"SELECT id, embedding FROM {self._table} {_AMONG}"  # noqa: S608 - our own names
+            held.update(zip(*self._fetched(query, {"among": new}), strict=True))
+        return list(held), _stacked(held.values(), self._dim)
 
     @property
     def _approximate(self) -> bool:
@@ -115,11 +124,17 @@ class PostgresVectors:
             dim=self._dim,
             among="" if among is None else "AND id = ANY(%(among)s)",
         )
-        return self._fetched(sql, {"query": query, "count": count} | _given(among))
+        return self._fetched(
+            sql, {"query": query, "count": count, "k": k, "slack": _ROUNDING} | _given(among)
+        )
 
     def _fetched(self, query: str, parameters: dict[str, Any]) -> tuple[list[str], Vectors]:
         rows = self._snapshot.rows(query, parameters)
-        return [read(id_) for id_, _ in rows], _stacked((v for _, v in rows), self._dim)
+        ids, vectors = [read(id_) for id_, _ in rows], [v.to_numpy() for _, v in rows]
+        if len(self._held) > _REMEMBERED:
+            self._held = {}
+        self._held.update(zip(ids, vectors, strict=True))
+        return ids, _stacked(vectors, self._dim)
 
     def found_by(self) -> Found:
         return self._found or Found("flat", len(self), 1.0, 0)
@@ -136,7 +151,7 @@ def _given(among: Sequence[str] | None) -> dict[str, Any]:
     return {} if among is None else {"among": list(among)}
 
 
-def _stacked(vectors: Iterable[Any], dim: int) -> Vectors:
+def _stacked(vectors: Iterable[Vector], dim: int) -> Vectors:
     """Shape (n, dim)."""
-    arrays = [vector.to_numpy() for vector in vectors]
+    arrays = list(vectors)
     return np.stack(arrays) if arrays else np.empty((0, dim), dtype=np.float32)

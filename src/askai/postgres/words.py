@@ -42,6 +42,7 @@ class PostgresWords:
         self._known: dict[str, tuple[int, int]] = {}  # number and passages; (-1, 0): not there
         self._idfs: dict[Term, float] = {}
         self._entries: dict[int, Entries] = {}
+        self._ids: dict[int, str] = {}  # of passages, by number
 
     def search(
         self, terms: Sequence[Term], k: int, *, among: Sequence[str] | None = None
@@ -74,18 +75,23 @@ class PostgresWords:
         worth = scores[rows]
         threshold = np.partition(worth, -k)[-k]
         first = rows[worth >= threshold].tolist()
-        found = self._snapshot.rows(
-            "SELECT number, id FROM passage_tokens WHERE number = ANY(%s)", (first,)
-        )
-        ranked = sorted((-float(scores[number]), read(id_)) for number, id_ in found)
+        if new := [number for number in first if number not in self._ids]:
+            found = self._snapshot.rows(
+                "SELECT number, id FROM passage_tokens WHERE number = ANY(%s)", (new,)
+            )
+            self._ids.update((number, read(id_)) for number, id_ in found)
+        ranked = sorted((-float(scores[number]), self._ids[number]) for number in first)
         return [(id_, -negated) for negated, id_ in ranked[:k]]
 
     def _numbers_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
         rows = self._snapshot.rows(
-            "SELECT number FROM passage_tokens WHERE id = ANY(%s)",
+            "SELECT number, id FROM passage_tokens WHERE id = ANY(%s)",
             ([stored(id_) for id_ in dict.fromkeys(ids)],),
         )
-        return np.array(sorted(number for (number,) in rows), dtype=np.int64)
+        if len(self._ids) > _KEPT:
+            self._ids = {}
+        self._ids.update((number, read(id_)) for number, id_ in rows)
+        return np.array(sorted(number for number, _ in rows), dtype=np.int64)
 
     def _weights(self, entries: Entries) -> NDArray[np.float32]:
         """What a term is worth in each passage, as the local index computes it once for all."""
