@@ -32,9 +32,7 @@ def filled(url, vectors):
     address = address_of(url, "filled")
     with closing(emptied(address)) as connection:
         put_vectors(connection, "passage_vectors", [(IDS, range(COUNT), vectors)], epoch=3)
-        found = nearest.brought_up_to_date(
-            connection, "passage_vectors", dim=DIM, epoch=3, changed=True
-        )
+        found = nearest.brought_up_to_date(connection, "passage_vectors", dim=DIM, epoch=3)
         connection.commit()
     yield address, found
     drop_all(url)
@@ -69,21 +67,33 @@ def test_many_vectors_are_found_by_an_index_with_exact_scores(filled, vectors, t
     assert np.mean(shares) >= 0.97
 
 
-def test_the_answers_to_stored_questions_follow_what_is_taken_out(filled):
+def test_the_answers_to_stored_questions_follow_what_goes_in_and_out(filled):
+    """As if all were looked at again."""
     address, _ = filled
     with closing(address.connect("test")) as connection:  # and nothing is committed
         prepare(connection, address, read_only=False)
-        ((gone,),) = connection.execute(
-            "SELECT ids[1] FROM exact_queries ORDER BY number LIMIT 1"
-        ).fetchall()
+
+        def stored(since):
+            found = nearest.brought_up_to_date(
+                connection, "passage_vectors", dim=DIM, epoch=3, since=since
+            )
+            assert found.recall >= nearest.ENOUGH
+            return connection.execute(
+                "SELECT query, ids FROM exact_queries ORDER BY number"
+            ).fetchall()
+
+        before = stored(COUNT)
+        gone = before[0][1][0]
         remove_documents(connection, [IDS.index(gone)])
-        found = nearest.brought_up_to_date(
-            connection, "passage_vectors", dim=DIM, epoch=3, changed=True
-        )
-        rows = connection.execute("SELECT ids FROM exact_queries").fetchall()
-    assert found.recall >= nearest.ENOUGH
-    assert len(rows) == nearest.SAMPLE
-    assert all(gone not in ids and len(ids) == nearest.K for (ids,) in rows)
+        near = [(before[n][0].to_numpy(), f"new{n}") for n in (3, 7)]
+        for number, (vector, id_) in enumerate(near):
+            new = [([id_], [COUNT + number], vector[np.newaxis])]
+            put_vectors(connection, "passage_vectors", new, epoch=3)
+        after = stored(COUNT)
+        assert len(after) == nearest.SAMPLE
+        assert all(gone not in ids and len(ids) == nearest.K for _, ids in after)
+        assert [after[n][1][0] for n in (3, 7)] == ["new3", "new7"]
+        assert [ids for _, ids in after] == [ids for _, ids in stored(0)]
 
 
 def test_an_index_of_another_epoch_is_dropped_afterwards(address, query):
@@ -102,7 +112,5 @@ def test_an_index_of_another_epoch_is_dropped_afterwards(address, query):
 def test_few_vectors_need_no_index(address):
     with closing(emptied(address)) as connection:
         put_vectors(connection, "unit_vectors", [(["a"], [0], random_units(1, dim=DIM))], epoch=0)
-        found = nearest.brought_up_to_date(
-            connection, "unit_vectors", dim=DIM, epoch=0, changed=True
-        )
+        found = nearest.brought_up_to_date(connection, "unit_vectors", dim=DIM, epoch=0)
         assert (found.kind, found.vectors, found.recall) == ("flat", 1, 1.0)

@@ -34,10 +34,10 @@ _MEMORY_MB = (64, 2048)  # for making the index: it is several times slower wher
 
 
 def brought_up_to_date(
-    connection: Connection, table: Table, *, dim: int, epoch: int, changed: bool
+    connection: Connection, table: Table, *, dim: int, epoch: int, since: int = 0
 ) -> Found:
     """Sees to it that there is an index where there are many vectors, and measures it; in the
-    publisher's transaction. `changed`: vectors went in or out."""
+    publisher's transaction. Documents from the number `since` on are new; 0: all are."""
     ((count,),) = connection.execute(
         _sql(f"SELECT count(*) FROM {table}")  # noqa: S608 - our own names
     ).fetchall()
@@ -45,8 +45,7 @@ def brought_up_to_date(
         connection.execute("DELETE FROM exact_queries WHERE vectors = %s", (table,))
         return Found("flat", count, 1.0, 0)
     made = _make(connection, table, dim=dim, epoch=epoch, count=count)
-    if made or changed:
-        _write_truth(connection, table, dim)
+    _write_truth(connection, table, dim, since=0 if made else since)
     measured = recall(
         lambda query, given: connection.execute(query, given).fetchall(),
         table,
@@ -119,19 +118,37 @@ def recall(rows: Rows, table: Table, *, dim: int, epoch: int) -> float:
     return float(np.mean(shares)) if shares else 0.0
 
 
-def _write_truth(connection: Connection, table: Table, dim: int) -> None:
-    """Asks the stored questions of all vectors; makes questions where there are none of this
-    dimension."""
+def _write_truth(connection: Connection, table: Table, dim: int, *, since: int) -> None:
+    """Brings the answers to the stored questions up to date; makes questions where there are none
+    of this dimension.
+
+    A look at all vectors reads all of their table, so an answer is only looked for anew where one
+    of its ids is gone or new; else the new vectors alone may be better.
+    """
     rows = connection.execute(
-        "SELECT query FROM exact_queries WHERE vectors = %s AND vector_dims(query) = %s "
+        "SELECT query, ids FROM exact_queries WHERE vectors = %s AND vector_dims(query) = %s "
         "ORDER BY number",
         (table, dim),
     ).fetchall()
-    queries = [query.to_numpy() for (query,) in rows] or _questions(connection, table)
+    known = [(query.to_numpy(), list(ids)) for query, ids in rows]
+    known = known or [(query, []) for query in _questions(connection, table)]
+    every = sorted({id_ for _, ids in known for id_ in ids})
+    same = {
+        id_
+        for (id_,) in connection.execute(
+            _sql(f"SELECT id FROM {table} WHERE id = ANY(%s) AND doc < %s"),  # noqa: S608
+            (every, since),
+        ).fetchall()
+    }
     truth: list[tuple[int, Vector, list[str]]] = []
-    for number, query in enumerate(queries):
-        scored = ALL.format(table=table, where="")
-        found = connection.execute(_sql(scored), {"query": query, "k": K, "slack": 0.0}).fetchall()
+    for number, (query, ids) in enumerate(known):
+        follows = len(ids) == K and same.issuperset(ids)
+        where = "WHERE doc >= %(since)s OR id = ANY(%(ids)s)" if follows else ""
+        found = connection.execute(
+            _sql(ALL.format(table=table, where=where)),
+            {"query": query, "k": K, "slack": 0.0}
+            | ({"since": since, "ids": ids} if follows else {}),
+        ).fetchall()
         truth.append((number, query, [stored(id_) for id_, _ in _ranked(found, query)]))
     connection.execute("DELETE FROM exact_queries WHERE vectors = %s", (table,))
     copied(

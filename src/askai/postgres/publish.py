@@ -167,7 +167,7 @@ class _Publication:
         put_vectors(self.connection, "unit_vectors", self._unit_vectors(chunks), epoch=epoch)
         update_words(self.connection, None if not kept else gone, self._words(chunks))
         tables.analyzed(self.connection)
-        self._write_state(epoch, changed=bool(gone or new))
+        self._write_state(epoch, since=0 if whole else next_)
         published = Published(
             self.local.manifest.generation, changed=True, documents=len(keys),
             added=len(new), removed=len(gone),
@@ -266,7 +266,7 @@ class _Publication:
             yield id_, number, self.local.lexical.tokens_of(id_)
         self.progress("publishing words", len(chunks), len(chunks))
 
-    def _write_state(self, epoch: int, *, changed: bool) -> None:
+    def _write_state(self, epoch: int, *, since: int) -> None:
         local, manifest = self.local, self.local.manifest
         ((dim,),) = self.connection.execute(
             "SELECT coalesce((SELECT vector_dims(embedding) FROM passage_vectors LIMIT 1), 1)"
@@ -274,7 +274,7 @@ class _Publication:
         found = {
             table: asdict(
                 nearest.brought_up_to_date(
-                    self.connection, table, dim=dim, epoch=epoch, changed=changed
+                    self.connection, table, dim=dim, epoch=epoch, since=since
                 )
             )
             for table in ("passage_vectors", "unit_vectors")

@@ -79,7 +79,7 @@ def put_vectors(
         nonlocal count
         for ids, documents, vectors in batches:
             count += len(ids)
-            # As pgvector sends and takes them. Dumping arrays one by one halves the speed.
+            # As pgvector sends and takes them. Dumping arrays one by one is slower.
             head = struct.pack(">HH", vectors.shape[1], 0)
             numbers = vectors.astype(">f4")
             for id_, document, vector in zip(ids, documents, numbers, strict=True):

@@ -2,9 +2,9 @@
 
 PostgreSQL's own ranking knows no inverse document frequency and no Chinese. Here the server keeps
 which passages hold a term, and whoever asks weighs them, with the arithmetic of the local index to
-the last bit. A row of postings for each term of each passage would be 5 KB a passage; so the
-postings of a term are rows of BLOCK passages, each an array: passage number, how often, how many
-tokens the passage has. What a term weighs (its idf) is counted over all rows of it.
+the last bit. A row of postings for each term of each passage was measured at 4.5 KB a passage; so
+the postings of a term are rows of BLOCK passages, each an array: passage number, how often, how
+many tokens the passage has. What a term weighs (its idf) is counted over all rows of it.
 
 Passage numbers are the publisher's; a number that was taken out is not given again.
 """
