@@ -20,8 +20,8 @@ LAYERS = (
     ("aliases", "answerability", "asked", "beir", "catalog", "catalog_writer", "centring",
      "changes", "chunking", "earlier", "alias_mining", "cite", "conflicts", "corpus", "evidence",
      "gate", "generation_writer", "generations", "gold", "induced_lexicon", "judge",
-     "kept_vectors", "manifest", "refusals", "retrieve", "scope", "settings", "spans",
-     "sub_questions", "writers"),
+     "kept_vectors", "manifest", "narrowing", "refusals", "retrieve", "scope", "settings",
+     "spans", "sub_questions", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
     ("errors", "files", "kept_graphs", "language", "lexicon", "mapped_tables", "measures",
      "onnx_graph", "records", "sentences", "tables", "token_count", "tokens", "units",
@@ -29,7 +29,7 @@ LAYERS = (
 )  # fmt: skip
 PARTS = {"alias_mining", "answer", "answerability", "catalog", "centring", "conflicts", "corpus",
          "embedders", "evidence", "gate", "generations", "indexing", "induced_lexicon", "lexical",
-         "rerankers", "retrieve", "stores", "writers"}  # fmt: skip
+         "narrowing", "rerankers", "retrieve", "stores", "writers"}  # fmt: skip
 
 
 def modules():

@@ -94,7 +94,7 @@ def run_bench(
     """
     start = perf_counter()
     queries = bench.queries[: how.limit]
-    ranker = Ranker(opened.retriever, how.legs)
+    ranker = Ranker(opened.retriever, how.legs, span_k=how.span_k)
 
     def ask(query: BeirQuery) -> Answer:
         answer = opened.answerer.ask(query.text)

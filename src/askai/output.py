@@ -216,9 +216,9 @@ def _passage(hit: Hit, shown: ShownPath) -> dict[str, Any]:
     return {
         "rank": hit.rank,
         "source": shown(chunk.path),
-        "start": chunk.start,
-        "end": chunk.end,
-        "text": chunk.text,
+        "start": hit.start,
+        "end": hit.end,
+        "text": hit.text,
         "heading": list(chunk.heading),
         "label": chunk.label or None,
         "language": chunk.language,

@@ -100,6 +100,15 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What of a document is given for a question: `document.text[start:end] == text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     chunk: Chunk
     rank: int  # from 1
@@ -109,6 +118,20 @@ class Hit:
     dense_rank: int | None = None  # None: not in that leg's list
     lexical_rank: int | None = None
     rerank: float | None = None
+    part: Part | None = None  # what is given, see `narrowing`; None: the whole chunk
+
+    @property
+    def start(self) -> int:
+        return self.part.start if self.part else self.chunk.start
+
+    @property
+    def end(self) -> int:
+        return self.part.end if self.part else self.chunk.end
+
+    @property
+    def text(self) -> str:
+        """The document's text from `start` to `end`."""
+        return self.part.text if self.part else self.chunk.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def passages(
     """Ranked passages, and what was searched; with `explain` what each leg gave them."""
     blocks = []
     for hit in hits:
-        place = f"{shown(hit.chunk.path)}#char={hit.chunk.start}-{hit.chunk.end}"
+        place = f"{shown(hit.chunk.path)}#char={hit.start}-{hit.end}"
         label = f" · {hit.chunk.label}" if hit.chunk.label else ""
         lines = [f"{hit.rank}. {_line(place)}{label}"]
         if explain:
@@ -118,7 +118,7 @@ def passages(
                 f"+ lexical {hit.lexical:.4f} ({_rank(hit.lexical_rank)}), weighted; "
                 f"language {hit.chunk.language or 'unknown'}"
             )
-        text = _line(hit.chunk.text)
+        text = _line(hit.text)
         lines.append(f"   {text if len(text) <= 300 else text[:299] + '…'}")
         blocks.append("\n".join(lines))
     searched = [_scope("Searched", scope)] if scope else []

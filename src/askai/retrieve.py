@@ -37,6 +37,7 @@ UNIT_SHARE = 0.5  # of the best sentence's cosine in a passage's, where it is th
 _OWN_LANGUAGE = 0.06
 _NOTHING_SAID = 0.2  # what a passage loses that is but an address, a label or a button
 _TELLING = 20  # different words that a passage needs to be taken for the repetition of another
+_TWINS = 0.02  # of score, by which the copy of a passage may be behind it
 _DEPTH = 50  # candidates of each leg
 
 
@@ -258,17 +259,28 @@ class Retriever:
 
 def _without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
     """The k best, without passages that repeat a better one: a page that has a paragraph twice, and
-    a page and its copy, fill one place."""
+    a page and its copy, fill one place. What one document has twice is given where it first stands,
+    with the scores of the better: their headings alone tell them apart.
+    """
     kept: list[Hit] = []
     seen: list[frozenset[str]] = []
     for hit in hits:
-        if len(kept) == k:
+        if len(kept) == k and hit.score < kept[-1].score - _TWINS:
             break
         held = _held(hit.chunk.text)
-        if not any(_repeats(held, other) for other in seen):
-            kept.append(hit)
-            seen.append(held)
+        place = next((n for n, other in enumerate(seen) if _repeats(held, other)), None)
+        if place is None:
+            if len(kept) < k:
+                kept.append(hit)
+                seen.append(held)
+        elif held >= seen[place] and _stands_before(hit.chunk, kept[place].chunk):
+            kept[place] = replace(kept[place], chunk=hit.chunk)
+            seen[place] = held
     return kept
+
+
+def _stands_before(one: Chunk, other: Chunk) -> bool:
+    return one.path == other.path and one.start < other.start
 
 
 @lru_cache(512)
