@@ -79,6 +79,22 @@ def test_what_stands_twice_is_given_where_it_first_stands(tmp_path):
     assert [hit.text for hit in hits].count(FOX) == 1
 
 
+def test_a_passage_that_stands_twice_is_found_where_it_first_stands(tmp_path):
+    """Copies of twenty words and more fill one place, that of the better with its score."""
+    copy = f"{FOX} {RED} Hounds chase foxes from dawn until dusk through thorny hedges."
+    text = f"CHURCH BELLS\n\n{copy}\n\n{COW}\n\nHUNTING FOXES\n\n{copy}\n\n{HEN}"
+    question = f"hunting foxes: {ASKED}"
+    with opened(tmp_path / "twice", chunk_tokens=64, a=text) as retriever:
+        hits = retriever.search(retriever.query(question), 10)
+        (best,) = retriever.search(retriever.query(question), 1)
+        ((nearest, cosine),) = retriever.leg(retriever.query(question), 1, name="dense")
+    assert [hit.chunk.heading for hit in hits if copy in hit.text] == [("CHURCH BELLS",)]
+    assert (best.chunk, best.score) == (hits[0].chunk, hits[0].score)
+    assert copy in best.text
+    assert best.chunk.id != nearest  # which is the copy under the other heading
+    assert best.dense == cosine
+
+
 def test_a_few_words_that_stand_twice_stay_where_they_are(tmp_path):
     text = f"CHURCH BELLS\n\n{RED} {HEN}\n\n{COW}\n\nHUNTING FOXES\n\n{RED} {OWL}"
     with opened(tmp_path, chunk_tokens=32, a=text) as retriever:

@@ -37,7 +37,7 @@ UNIT_SHARE = 0.5  # of the best sentence's cosine in a passage's, where it is th
 _OWN_LANGUAGE = 0.06
 _NOTHING_SAID = 0.2  # what a passage loses that is but an address, a label or a button
 _TELLING = 20  # different words that a passage needs to be taken for the repetition of another
-_TWINS = 0.02  # of score, by which the copy of a passage may be behind it
+_MIDDLE = 20  # characters before and behind the middle of a passage that tell its copy
 _DEPTH = 50  # candidates of each leg
 
 
@@ -265,22 +265,27 @@ def _without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
     kept: list[Hit] = []
     seen: list[frozenset[str]] = []
     for hit in hits:
-        if len(kept) == k and hit.score < kept[-1].score - _TWINS:
-            break
+        # Beyond the k best only what may take a place over is cut into words, which takes time.
+        if len(kept) == k and not any(_may_copy(hit.chunk, other.chunk) for other in kept):
+            continue
         held = _held(hit.chunk.text)
         place = next((n for n, other in enumerate(seen) if _repeats(held, other)), None)
         if place is None:
             if len(kept) < k:
                 kept.append(hit)
                 seen.append(held)
-        elif held >= seen[place] and _stands_before(hit.chunk, kept[place].chunk):
+        elif held >= seen[place] and _may_copy(hit.chunk, kept[place].chunk):
             kept[place] = replace(kept[place], chunk=hit.chunk)
             seen[place] = held
     return kept
 
 
-def _stands_before(one: Chunk, other: Chunk) -> bool:
-    return one.path == other.path and one.start < other.start
+def _may_copy(one: Chunk, other: Chunk) -> bool:
+    """Whether a passage stands before another in their document and has words of its middle."""
+    if one.path != other.path or one.start >= other.start:
+        return False
+    middle = len(other.text) // 2
+    return other.text[max(0, middle - _MIDDLE) : middle + _MIDDLE] in one.text
 
 
 @lru_cache(512)
