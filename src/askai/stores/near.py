@@ -32,15 +32,12 @@ from askai.files import link_or_copy, write_durably, writing_durably
 from askai.stores import Found
 from askai.stores.exact import Scores, cosines, damaged
 from askai.stores.faiss_files import RowFile, faiss, one_thread, read_flat, read_mapped
+from askai.stores.inverted import CLASS, built, sample_of
 
 # Vectors above which the file is made. See docs/growth.md for the crossing points.
 LEAST = 20_000
 KIND = "inverted file"
-_LISTS = 2.0  # lists for each square root of the number of vectors
-_TRAINED_BY = 64  # vectors of the sample for each list …
-_MOST_TRAINED = 200_000_000  # … and of all of them so many bytes
-_ROUNDS = 8  # of k-means
-_SEED = 20_261
+_SEED = 20_262
 _SAMPLE = 200  # questions that recall is measured by
 _K = 10
 _AIM, _ENOUGH = 0.99, 0.97  # recall@10
@@ -52,7 +49,6 @@ _SLACK = 3.0  # standard deviations between what the bits say and the cosine
 _QUERY_BITS = 4  # of each number of a question
 
 _FAISS, _JSON = ".near.faiss", ".near.json"
-_CLASS = "IndexIVFRaBitQ"
 Rows = NDArray[np.int64]
 
 
@@ -81,7 +77,7 @@ class Near:
         with closing(RowFile(flat, read_flat(flat))) as vectors:
             if vectors.count < LEAST:
                 return
-            index = _built(vectors)
+            index = built(vectors)
             measured = _measure(index, vectors)
         if measured.recall >= _ENOUGH:
             # faiss.write_index to a name drops the error of its last write, so a full disk would
@@ -113,7 +109,7 @@ class Near:
         size = file.stat().st_size if file.exists() else 0
         if size != measured.bytes:
             raise damaged(file, f"it has {size} bytes, expected {measured.bytes}")
-        index = read_mapped(file, _CLASS)
+        index = read_mapped(file, CLASS)
         if (index.ntotal, index.d) != (vectors.ntotal, vectors.d):
             raise damaged(file, f"it is of {index.ntotal} vectors")
         return cls(index, measured)
@@ -169,30 +165,6 @@ def _read(path: Path) -> _Measured | None:
     return measured
 
 
-def _built(vectors: RowFile) -> Any:
-    """The same for the same vectors, on one machine."""
-    lists = int(_LISTS * vectors.count**0.5)
-    metric = faiss().METRIC_INNER_PRODUCT
-    index = faiss().index_factory(vectors.dim, f"IVF{lists},RaBitQ", metric)
-    index.cp.niter, index.cp.seed = _ROUNDS, _SEED
-    index.cp.min_points_per_centroid = 1  # for fewer than 39 it would warn on stderr
-    count = min(_TRAINED_BY * lists, _MOST_TRAINED // (4 * vectors.dim))
-    sample = _some(vectors, count, np.random.default_rng(_SEED))
-    # Not index.train, which then makes the residuals of the sample, for bits that need no training.
-    index.train_q1(len(sample), faiss().swig_ptr(sample), False, metric)  # noqa: FBT003
-    index.is_trained = True
-    del sample
-    for _, block in vectors.blocks():
-        index.add(block)
-    return index
-
-
-def _some(vectors: RowFile, count: int, random: np.random.Generator) -> Vectors:
-    """So many vectors, or all."""
-    rows = random.permutation(vectors.count)[:count]
-    return vectors.many(np.sort(rows).astype(np.int64))
-
-
 def _measure(index: Any, vectors: RowFile) -> _Measured:
     """How much of what all vectors give is found, with the fewest lists that do."""
     asked = _questions(vectors)
@@ -236,8 +208,8 @@ def _questions(vectors: RowFile) -> Vectors:
     """Near to stored vectors, half of them; the others amid three, as a question often lies between
     what answers it and what does not. Blurred vectors alone promised .99 where questions found .85
     (docs/growth.md)."""
-    random = np.random.default_rng(_SEED + 1)
-    some = _some(vectors, 2 * _SAMPLE, random)
+    random = np.random.default_rng(_SEED)
+    some = sample_of(vectors, 2 * _SAMPLE, random)
     half = len(some) // 4
     noise = random.standard_normal((half, some.shape[1]), dtype=np.float32) / some.shape[1] ** 0.5
     amid = some[half : 2 * half] + some[2 * half : 3 * half] + some[3 * half : 4 * half]
