@@ -21,7 +21,7 @@ from askai.files import write_durably
 from askai.stores import STAY, Batches, Found, Moves, Store
 
 Scores = NDArray[np.float32]  # shape (n,)
-_COPIED = 8192  # vectors taken over at a time
+COPIED = 8192  # vectors taken over at a time
 
 
 class ExactStore:
@@ -147,7 +147,7 @@ def after(ids: Iterable[str], moves: Moves) -> Iterable[tuple[str, str]]:
 def taken_over(earlier: Store, pairs: Iterable[tuple[str, str]]) -> Batches:
     """The vectors that a store has for ids by others, given as (other id, id), a few at a time."""
     pairs = iter(pairs)
-    while some := list(islice(pairs, _COPIED)):
+    while some := list(islice(pairs, COPIED)):
         yield [id_ for id_, _ in some], earlier.vectors([there for _, there in some])
 
 

@@ -146,11 +146,10 @@ class MappedIds:
         counts = np.full(self.size, live is None)
         if live is not None:
             counts[live] = True
-        texts = iter(self._texts)
-        for counted in counts.tolist():
-            with _damage_named(self._path):
-                id_ = next(texts).decode() if counted else None
-            yield id_
+        with _damage_named(self._path):  # what is done with an id raises outside of it
+            texts = iter(self._texts)
+            for counted in counts.tolist():
+                yield next(texts).decode() if counted else None
 
 
 @contextmanager

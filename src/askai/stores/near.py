@@ -13,6 +13,9 @@ searched as before.
 It is made from the file of the vectors a block at a time: all of them may be more than fits into
 memory, and the pages of a mapped file count as memory that the process uses.
 
+An update that writes the vectors of a store anew takes the lists over from the earlier one, until
+there are several times as many; and where recall was not enough it is not tried again until then.
+
 Beside the vectors: `.near.faiss`, and `.near.json` with what was measured.
 """
 
@@ -25,14 +28,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from askai.embedders import Vector, Vectors
 from askai.files import link_or_copy, write_durably, writing_durably
 from askai.stores import Found
 from askai.stores.exact import Scores, cosines, damaged
 from askai.stores.faiss_files import RowFile, faiss, one_thread, read_flat, read_mapped
-from askai.stores.inverted import CLASS, built, sample_of
+from askai.stores.ids import Rows
+from askai.stores.inverted import CLASS, built, sample_of, taken_over
 
 # Vectors above which the file is made. See docs/growth.md for the crossing points.
 LEAST = 20_000
@@ -40,6 +43,7 @@ KIND = "inverted file"
 _SEED = 20_262
 _SAMPLE = 200  # questions that recall is measured by
 _K = 10
+_GROWTH = 2.0  # times as many vectors as the centres were found for: then they are found anew
 _AIM, _ENOUGH = 0.99, 0.97  # recall@10
 _PROBES = (8, 16, 32, 48, 64, 96, 128, 192, 256)  # lists looked into
 _PROPOSED = 20  # candidates for each that is wanted …
@@ -49,7 +53,14 @@ _SLACK = 3.0  # standard deviations between what the bits say and the cosine
 _QUERY_BITS = 4  # of each number of a question
 
 _FAISS, _JSON = ".near.faiss", ".near.json"
-Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A flat index that another one goes on from."""
+
+    path: Path  # of its store
+    rows: Rows  # for each vector of the other the row that it had; -1 for a new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class _Measured:
     probes: int
     recall: float
     sample: int
+    trained: int = 0  # vectors that its centres were found for
     bytes: int = 0  # of the other file; FAISS maps one that is cut short without a word
 
 
@@ -71,14 +83,13 @@ class Near:
         self._measured = measured
 
     @classmethod
-    def write(cls, path: Path, flat: Path) -> None:
+    def write(cls, path: Path, flat: Path, before: Before | None = None) -> None:
         """Makes the files beside `path` for the flat index in the file `flat`, if it is large and
-        recall is high enough."""
+        recall is high enough; raises IndexDamaged when those `before` cannot be read."""
         with closing(RowFile(flat, read_flat(flat))) as vectors:
             if vectors.count < LEAST:
                 return
-            index = built(vectors)
-            measured = _measure(index, vectors)
+            index, measured = _made(vectors, before)
         if measured.recall >= _ENOUGH:
             # faiss.write_index to a name drops the error of its last write, so a full disk would
             # go unseen; and serialize_index holds all of it once more.
@@ -160,33 +171,48 @@ def _read(path: Path) -> _Measured | None:
         return None
     except (OSError, ValueError, TypeError) as error:
         raise damaged(file, str(error)) from error
-    if [type(number) for number in asdict(measured).values()] != [int, int, float, int, int]:
+    if [type(number) for number in asdict(measured).values()] != [int, int, float, int, int, int]:
         raise damaged(file, f"it holds {value}")
     return measured
 
 
-def _measure(index: Any, vectors: RowFile) -> _Measured:
-    """How much of what all vectors give is found, with the fewest lists that do."""
+def _made(vectors: RowFile, before: Before | None) -> tuple[Any, _Measured]:
+    if before is not None and (was := _read(before.path)) is not None:
+        few = vectors.count <= _GROWTH * was.trained
+        if few and was.recall < _ENOUGH:
+            return None, replace(was, vectors=vectors.count)
+        if few:
+            index = taken_over(before.path.with_suffix(_FAISS), before.rows, vectors)
+            measured = _measure(index, vectors, least=was.probes)
+            if measured.recall >= _ENOUGH:
+                return index, replace(measured, trained=was.trained)
+    index = built(vectors)
+    return index, _measure(index, vectors)
+
+
+def _measure(index: Any, vectors: RowFile, *, least: int = 0) -> _Measured:
+    """How much of what all vectors give is found, with the fewest lists, but at `least` so many,
+    that do."""
     asked = _questions(vectors)
     truth = _nearest(asked, vectors)
     recall, probes = 0.0, 0
-    for probes in _PROBES:
-        found = Near(index, _Measured(vectors.count, probes, 0.0, len(asked)))
+    for probes in (number for number in _PROBES if number >= least):
+        found = Near(index, _Measured(vectors.count, probes, 0.0, len(asked), 0))
         recall = float(np.mean([*_shares(found, vectors, asked, truth)]))
         if recall >= _AIM:
             break
-    return _Measured(vectors.count, probes, round(recall, 4), len(asked))
+    return _Measured(vectors.count, probes, round(recall, 4), len(asked), vectors.count)
 
 
 def _nearest(asked: Vectors, vectors: RowFile) -> Rows:
-    """The rows of the best for each of `asked`, of all: shape (n, _K)."""
+    """The rows of the best for each of `asked`, of all, in any order: shape (n, _K)."""
     rows = np.empty((len(asked), 0), dtype=np.int64)
     scores = np.empty((len(asked), 0), dtype=np.float32)
     for start, block in vectors.blocks():
-        found = faiss().knn(asked, block, _K, metric=faiss().METRIC_INNER_PRODUCT)
-        scores = np.concatenate([scores, found[0]], axis=1)
-        rows = np.concatenate([rows, found[1] + start], axis=1)
-        highest = np.argsort(-scores, axis=1, kind="stable")[:, :_K]
+        here = np.arange(start, start + len(block))[np.newaxis]
+        rows = np.concatenate([rows, np.repeat(here, len(asked), axis=0)], axis=1)
+        scores = np.concatenate([scores, asked @ block.T], axis=1)  # in a third of faiss.knn's time
+        highest = np.argpartition(-scores, min(_K, scores.shape[1]) - 1, axis=1)[:, :_K]
         scores = np.take_along_axis(scores, highest, axis=1)
         rows = np.take_along_axis(rows, highest, axis=1)
     return rows
