@@ -19,16 +19,16 @@ import numpy as np
 
 from askai.embedders import Vector, Vectors
 from askai.files import link_or_copy, write_durably
-from askai.stores import STAY, Batches, Found, Moves
+from askai.stores import STAY, Batches, Found, Moves, Rows, Scores
 from askai.stores.exact import (
     COPIED,
-    Scores,
     after,
     best,
     checked_batch,
     checked_query,
     cosines,
     damaged,
+    scores_of,
     taken_over,
 )
 from askai.stores.faiss_files import (
@@ -40,7 +40,7 @@ from askai.stores.faiss_files import (
     stored_batches,
     write_flat,
 )
-from askai.stores.ids import HeldIds, Ids, MappedIds, Rows, write_ids
+from askai.stores.ids import HeldIds, Ids, MappedIds, write_ids
 from askai.stores.near import Before, Near, found_by
 
 # Above the rounding of a float32 sum over some thousand dimensions, in whatever order.
@@ -231,9 +231,9 @@ class FaissFlatStore:
             start += index.ntotal
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
-        rows = self._ids.known(ids)
-        if len(rows) < len(ids):
-            raise KeyError(next(id_ for id_ in ids if not self._ids.known([id_])))
+        rows = self._ids.rows(ids)
+        if -1 in rows:
+            raise KeyError(ids[rows.index(-1)])
         return self._at(np.array(rows, dtype=np.int64))
 
     def _at(self, rows: Rows) -> Vectors:
@@ -316,6 +316,10 @@ class FaissFlatStore:
             live = self._ids.live()
             self._chosen = [_only(start, index, live) for start, index in self._parts()]
         return self._chosen
+
+    def cosines(self, vector: Vector, ids: Sequence[str]) -> Scores:
+        query = checked_query(vector, dim=self._dim)
+        return scores_of(self._ids.rows(ids), partial(self._cosines, query=query))
 
     def found_by(self) -> Found:
         return found_by(self._path, len(self)) if self._mapped else Found("flat", len(self), 1.0, 0)

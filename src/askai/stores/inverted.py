@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askai.embedders import Vectors
+from askai.stores import Rows
 from askai.stores.exact import damaged
 from askai.stores.faiss_files import RowFile, faiss, read_whole
-from askai.stores.ids import Rows
 
 CLASS = "IndexIVFRaBitQ"
 _LISTS = 2.0  # for each square root of the number of vectors

@@ -31,10 +31,9 @@ import numpy as np
 
 from askai.embedders import Vector, Vectors
 from askai.files import link_or_copy, write_durably, writing_durably
-from askai.stores import Found
-from askai.stores.exact import Scores, cosines, damaged
+from askai.stores import Found, Rows, Scores
+from askai.stores.exact import cosines, damaged
 from askai.stores.faiss_files import RowFile, faiss, one_thread, read_flat, read_mapped
-from askai.stores.ids import Rows
 from askai.stores.inverted import CLASS, built, sample_of, taken_over
 
 # Vectors above which the file is made. See docs/growth.md for the crossing points.
