@@ -16,7 +16,8 @@ LAYERS = (
     ("assemble", "output", "recipes", "render", "report", "scoreboard"),
     ("doctor",),
     ("bench_index",),
-    ("answer", "baseline", "bench", "compare", "evaluate", "indexing", "verify"),
+    ("answer", "baseline", "bench", "compare", "evaluate", "index_parts", "index_report",
+     "indexing", "verify"),
     ("aliases", "answerability", "asked", "beir", "catalog", "catalog_writer", "centring",
      "changes", "chunking", "earlier", "alias_mining", "cite", "conflicts", "corpus", "evidence",
      "gate", "generation_writer", "generations", "gold", "induced_lexicon", "judge",
@@ -28,8 +29,9 @@ LAYERS = (
      "vocabulary"),
 )  # fmt: skip
 PARTS = {"alias_mining", "answer", "answerability", "catalog", "centring", "conflicts", "corpus",
-         "embedders", "evidence", "gate", "generations", "indexing", "induced_lexicon", "lexical",
-         "narrowing", "rerankers", "retrieve", "stores", "writers"}  # fmt: skip
+         "embedders", "evidence", "gate", "generations", "index_parts", "indexing",
+         "induced_lexicon", "lexical", "narrowing", "rerankers", "retrieve", "stores",
+         "writers"}  # fmt: skip
 
 
 def modules():

@@ -20,7 +20,8 @@ from askai.changes import Changes, changes_since
 from askai.cite import Context, show, shown_path
 from askai.embedders.models import ModelInfo, available
 from askai.generations import open_generation
-from askai.indexing import IndexReport, build
+from askai.index_report import IndexReport
+from askai.indexing import build
 from askai.manifest import Counts, Manifest, StoreState
 from askai.measures import Span
 from askai.recipes import open_corpus, recipe

@@ -23,7 +23,7 @@ from askai.bench import (
     worth,
 )
 from askai.errors import GoldError, QuestionError
-from askai.indexing import IndexReport
+from askai.index_report import IndexReport
 from askai.measures import LEVEL, Interval
 from askai.records import Answer
 from askai.spans import SpanScores

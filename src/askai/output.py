@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from askai.cite import Context
     from askai.doctor import Check
     from askai.embedders.models import ModelInfo
-    from askai.indexing import IndexReport
+    from askai.index_report import IndexReport
     from askai.manifest import Manifest
     from askai.records import Answer, Citation, Hit, Skipped
     from askai.scope import Scope

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from askai.centring import centring_for
 from askai.corpus import Corpus
 from askai.embedders.models import resolve
-from askai.indexing import Recipe
+from askai.index_parts import Recipe
 from askai.lexical import LEXICALS
 from askai.seams import load
 from askai.settings import Settings

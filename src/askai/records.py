@@ -92,6 +92,9 @@ class Chunk:
     related: tuple[str, ...] = ()  # ids of the chunks it is tied to: a note and its sentence
     units: tuple[tuple[int, int], ...] = ()  # sentences, bullets, rows: what an answer quotes
 
+    def __hash__(self) -> int:
+        return hash(self.id)  # that of all fields takes longer than what is remembered by it
+
     @property
     def embedded_text(self) -> str:
         """What the embedder and the lexical index see; a row has each cell under its column."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from askai.cite import Context
     from askai.doctor import Check
     from askai.embedders.models import ModelInfo
-    from askai.indexing import IndexReport
+    from askai.index_report import IndexReport
     from askai.manifest import Manifest, StoreState
     from askai.scope import Scope
     from askai.verify import Verification

@@ -7,6 +7,7 @@ included, and that share is added to the cosine. A Chinese question is also sear
 word by word, so that this leg has something to say across languages.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -230,17 +231,15 @@ class Retriever:
         ones.
         """
         chunks = list(among)
-        ids = [chunk.id for chunk in chunks]
         units = [unit_id(chunk, n) for chunk in chunks for n in embedded_units(chunk)]
-        best: dict[str, float] = {}
-        if units:
-            for unit, cosine in self.units.search(query.vector, len(units), among=units):
-                best.setdefault(chunk_of(unit), cosine)
-        cosines = self.store.search(query.vector, len(ids), among=ids)
-        losses = {chunk.id: query.loss(chunk) for chunk in chunks}
-        blended = [
-            (i, c + self.unit_share * max(0.0, best.get(i, c) - c) - losses[i]) for i, c in cosines
-        ]
+        of_units = iter(self.units.cosines(query.vector, units).tolist())
+        cosines = self.store.cosines(query.vector, [chunk.id for chunk in chunks]).tolist()
+        blended = []
+        for chunk, cosine in zip(chunks, cosines, strict=True):
+            best = max((next(of_units) for _ in embedded_units(chunk)), default=cosine)
+            if cosine > -math.inf:
+                better = self.unit_share * max(0.0, best - cosine)
+                blended.append((chunk.id, cosine + better - query.loss(chunk)))
         return sorted(blended, key=lambda pair: (-pair[1], pair[0]))
 
     def _lexical(

@@ -21,7 +21,7 @@ from askai.settings import Settings
 
 if TYPE_CHECKING:
     from askai.corpus import Corpus
-    from askai.indexing import IndexReport
+    from askai.index_report import IndexReport
     from askai.records import Document
 
 
