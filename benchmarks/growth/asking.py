@@ -2,7 +2,7 @@
 
 A folder of made documents, ten passages each, is indexed with vectors made of real ones, see
 `made`, and asked with the default model and reranker. The documents are sentences of the sets,
-shuffled, each with a number of its own.
+shuffled, each with a number of its own: a thousand times the same one would be found as one.
 """
 
 import json
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.growth.made import real
+from benchmarks.growth.made import numbered, real
 from benchmarks.growth.vectors import sentences
 
 PER_FILE, PER_PASSAGE = 10, 5  # passages, sentences
@@ -40,8 +40,8 @@ def folder(bench: Path, work: Path, passages: int) -> Path:
 
 
 def _passage(some: Sequence[str], chance: random.Random, n: int) -> str:
-    begin = f"Report {n} of {chance.randrange(10**6)}."
-    return " ".join([begin, *chance.sample(some, PER_PASSAGE)])
+    picked = (numbered(text, chance.randrange(10**9)) for text in chance.sample(some, PER_PASSAGE))
+    return " ".join([f"Report {n} of {chance.randrange(10**6)}.", *picked])
 
 
 def measured(bench: Path, work: Path, sizes: Sequence[int]) -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
 """Indexes a folder of `asking` with made vectors in the place of the default model's.
 
 To embed 200,000 passages and their sentences would take this machine most of a day. A text of known
-sentences gets the mean of their vectors, which are real, and each text some noise of its own, so
-that what a question finds, and how, is as in an index that the model made. Questions are embedded
-by the model itself: the index has its name and fingerprint.
+sentences gets the mean of their vectors, which are real, moved as those of `vectors` are: towards
+another sentence's and by noise. Questions are embedded by the model itself: the index has its name
+and fingerprint.
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +21,9 @@ from askai.embedders.models import resolve
 from askai.recipes import open_corpus, recipe
 from askai.sentences import split
 from askai.settings import load_settings
-from benchmarks.growth.vectors import NOISE, sentences
+from benchmarks.growth.vectors import NOISE, TOWARDS, sentences
+
+_NUMBER = re.compile(r", No\. \d+(?=\W*$)")
 
 
 def real(bench: Path, cache: Path) -> tuple[list[str], Vectors]:
@@ -33,13 +36,19 @@ def real(bench: Path, cache: Path) -> tuple[list[str], Vectors]:
         return some, stored["vectors"]
 
 
+def numbered(sentence: str, number: int) -> str:
+    """The sentence with a number before its full stop, if it has one."""
+    words = sentence.rstrip(".!?")
+    return f"{words}, No. {number}{sentence[len(words) :] or '.'}"
+
+
 class MadeVectors:
     """Stands for a model while documents are embedded; see `askai.embedders.Embedder`."""
 
     def __init__(self, model: Embedder, texts: Sequence[str], vectors: Vectors) -> None:
         self.name, self.fingerprint = model.name, model.fingerprint
         self.dim, self.max_tokens = model.dim, model.max_tokens
-        self._row = {text: row for row, text in enumerate(texts)}
+        self._row = {_bare(text): row for row, text in enumerate(texts)}
         self._vectors = vectors
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
@@ -56,10 +65,17 @@ class MadeVectors:
         seed = crc32(text.encode())
         random = np.random.default_rng(seed)
         noise = random.standard_normal(self.dim, dtype=np.float32) * (NOISE / self.dim**0.5)
-        known = [row for a, b in split(text) if (row := self._row.get(text[a:b])) is not None]
+        parts = (_bare(text[a:b]) for a, b in split(text))
+        known = [self._row[part] for part in parts if part in self._row]
         rows = known or [seed % len(self._vectors)]
-        vector: Vector = self._vectors[rows].mean(axis=0) + noise
+        other = self._vectors[random.integers(len(self._vectors))]
+        share = np.float32(random.uniform(0, TOWARDS))
+        vector: Vector = (1 - share) * self._vectors[rows].mean(axis=0) + share * other + noise
         return vector
+
+
+def _bare(sentence: str) -> str:
+    return _NUMBER.sub("", sentence).rstrip(".!?")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from askai.records import Chunk, Hit, Part
 from askai.retrieve import Query, Retriever
 from askai.tokens import tokens
-from askai.units import unit_id, unit_quote
+from askai.units import embedded_units, unit_id, unit_quote
 
 POOL = 20  # passages looked at, or twice as many as are asked for
 _GAP = 60  # characters between two units of one part: a blank line, a bullet's mark, a scrap
@@ -98,11 +98,11 @@ def _weighed(retriever: Retriever, query: Query, hits: Sequence[Hit]) -> list[li
     """The units of each passage, in their order."""
     if not hits:
         return []
-    ids = [unit_id(hit.chunk, n) for hit in hits for n in _with_vectors(hit.chunk)]
-    cosines = dict(retriever.units.search(query.vector, len(ids), among=ids)) if ids else {}
+    ids = [unit_id(hit.chunk, n) for hit in hits for n in embedded_units(hit.chunk)]
+    cosines = iter(retriever.units.cosines(query.vector, ids).tolist())
     near: list[NDArray[np.float64]] = [
-        np.array([cosines[unit_id(hit.chunk, n)] for n in _with_vectors(hit.chunk)] or [hit.dense])
-        - (query.loss(hit.chunk) if _with_vectors(hit.chunk) else 0.0)
+        np.array([next(cosines) for _ in embedded_units(hit.chunk)] or [hit.dense])
+        - (query.loss(hit.chunk) if embedded_units(hit.chunk) else 0.0)
         for hit in hits
     ]
     every = np.concatenate(near)
@@ -116,11 +116,6 @@ def _weighed(retriever: Retriever, query: Query, hits: Sequence[Hit]) -> list[li
         worth = _NEARNESS * (of_units - middle) / spread + _COVERAGE * np.array(shares) - behind
         found.append([_Unit(hit, *span, float(w)) for span, w in zip(spans, worth, strict=True)])
     return found
-
-
-def _with_vectors(chunk: Chunk) -> range:
-    """The numbers of its units, if it has several: else its vector is theirs."""
-    return range(len(chunk.units) if len(chunk.units) > 1 else 0)
 
 
 class _Terms:
