@@ -11,6 +11,7 @@ the first five passages take 4,200; see docs/retrieval.md.
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,26 +119,31 @@ def _weighed(retriever: Retriever, query: Query, hits: Sequence[Hit]) -> list[li
     return found
 
 
+@lru_cache(4096)  # the same sentences come up again and again
+def _held(quote: str) -> frozenset[str]:
+    return frozenset(tokens(quote))
+
+
 class _Terms:
     """The terms of a question with their weights, by each of its views."""
 
     def __init__(self, retriever: Retriever, query: Query) -> None:
         idf = retriever.lexical.idf
         self._views = [[(frozenset(term), idf(term)) for term in view] for view in query.views]
+        self._totals = [sum(weight for _, weight in view) or 1.0 for view in self._views]
 
     def around(self, quotes: Sequence[str]) -> list[float]:
         """For each of the texts of units that follow each other, the IDF-weighted share of the
         terms that it holds, or one beside it if that is higher."""
-        shares = [self._share(frozenset(tokens(quote))) for quote in quotes]
+        shares = [self._share(_held(quote)) for quote in quotes]
         return [max(shares[max(0, n - 1) : n + 2]) for n in range(len(shares))]
 
     def _share(self, held: frozenset[str]) -> float:
-        shares = []
-        for view in self._views:
-            total = sum(weight for _, weight in view)
-            there = sum(weight for term, weight in view if not held.isdisjoint(term))
-            shares.append(there / total if total else 0.0)
-        return max(shares, default=0.0)
+        best = 0.0
+        for view, total in zip(self._views, self._totals, strict=True):
+            there = sum([weight for term, weight in view if not held.isdisjoint(term)])
+            best = max(best, there / total)
+        return best
 
 
 def _given(passages: Sequence[Sequence[_Unit]]) -> Iterator[_Unit]:

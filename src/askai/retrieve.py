@@ -265,7 +265,7 @@ def _without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
     seen: list[frozenset[str]] = []
     for hit in hits:
         # Beyond the k best only what may take a place over is cut into words, which takes time.
-        if len(kept) == k and not any(_may_copy(hit.chunk, other.chunk) for other in kept):
+        if len(kept) == k and not _may_copy_any(hit.chunk, kept):
             continue
         held = _held(hit.chunk.text)
         place = next((n for n, other in enumerate(seen) if _repeats(held, other)), None)
@@ -277,6 +277,12 @@ def _without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
             kept[place] = replace(kept[place], chunk=hit.chunk)
             seen[place] = held
     return kept
+
+
+def _may_copy_any(one: Chunk, hits: Sequence[Hit]) -> bool:
+    path, start = one.path, one.start
+    behind = [h.chunk for h in hits if h.chunk.start > start and h.chunk.path == path]
+    return any(_may_copy(one, other) for other in behind)
 
 
 def _may_copy(one: Chunk, other: Chunk) -> bool:
