@@ -8,10 +8,11 @@ import pytest
 from askai.assemble import open_bench
 from askai.beir import load_bench
 from askai.bench_index import bench_index_dir, build_bench
+from askai.earlier import VECTORS
 from askai.embedders.hashing import HashingEmbedder
 from askai.embedders.remembering import RememberingEmbedder
 from askai.errors import CorpusError, UsageError
-from askai.indexing import VECTORS, build
+from askai.indexing import build
 from askai.recipes import recipe
 from askai.settings import Settings
 from beir_folder import beir_folder

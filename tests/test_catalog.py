@@ -86,6 +86,7 @@ def test_everything_comes_back_as_it_went_in(tmp_path, documents, chunks):
     pairs = [(document, chunks[n :: len(documents)]) for n, document in enumerate(documents)]
     with write(tmp_path / "catalog.sqlite", *pairs) as catalog:
         assert [catalog.document(d.source.path) for d in documents] == documents
+        assert [catalog.text(d.source.path) for d in documents] == [d.text for d in documents]
         assert catalog.sources() == [d.source for d in documents]
         assert [catalog.source(d.source.path) for d in documents] == catalog.sources()
         assert list(catalog.all_chunks()) == [c for _, some in pairs for c in some]
@@ -143,7 +144,7 @@ def test_a_key_is_of_the_text_and_its_language():
 
 def test_an_unknown_path_is_a_key_error(tmp_path):
     with write(tmp_path / "catalog.sqlite") as catalog:
-        for ask in (catalog.document, catalog.source):
+        for ask in (catalog.document, catalog.source, catalog.text):
             with pytest.raises(KeyError, match="nowhere"):
                 ask("nowhere")
         assert catalog.chunks_of("nowhere") == []

@@ -659,7 +659,7 @@ def test_the_folder_is_followed_until_ctrl_c(indexed):
 def test_counting_the_words_of_many_passages_is_told(desk):
     desk.write("many.txt", "\n\n".join(f"Town {n} has {n} gardens and a lake." for n in range(9)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("askai.indexing._MANY_CUT", 1)
+        patch.setattr("askai.index_parts._MANY_CUT", 1)
         told = []
         corpus = Corpus.open(desk.corpus, max_bytes=10**6)
         how = recipe(replace(Settings(), model="hashing"))

@@ -16,20 +16,22 @@ LAYERS = (
     ("assemble", "output", "recipes", "render", "report", "scoreboard"),
     ("doctor",),
     ("bench_index",),
-    ("answer", "baseline", "bench", "compare", "evaluate", "indexing", "verify"),
-    ("aliases", "answerability", "asked", "beir", "catalog", "catalog_reader", "catalog_writer",
-     "centring", "changes", "chunking", "earlier", "alias_mining", "cite", "conflicts", "corpus",
-     "evidence", "gate", "generation_writer", "generations", "gold", "induced_lexicon", "judge",
-     "kept_vectors", "manifest", "postgres", "refusals", "retrieve", "scope", "settings", "spans",
-     "sub_questions", "writers"),
+    ("answer", "baseline", "bench", "compare", "evaluate", "index_parts", "index_report",
+     "indexing", "verify"),
+    ("alias_mining", "aliases", "answerability", "asked", "beir", "catalog", "catalog_reader",
+     "catalog_writer", "centring", "changes", "chunking", "cite", "conflicts", "corpus",
+     "earlier", "evidence", "gate", "generation_writer", "generations", "gold",
+     "induced_lexicon", "judge", "kept_vectors", "manifest", "narrowing", "postgres", "refusals",
+     "retrieve", "scope", "settings", "spans", "sub_questions", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
     ("errors", "files", "kept_graphs", "language", "lexicon", "mapped_tables", "measures",
      "onnx_graph", "records", "sentences", "tables", "token_count", "tokens", "units",
      "vocabulary"),
 )  # fmt: skip
 PARTS = {"alias_mining", "answer", "answerability", "catalog", "centring", "conflicts", "corpus",
-         "embedders", "evidence", "gate", "generations", "indexing", "induced_lexicon", "lexical",
-         "rerankers", "retrieve", "stores", "writers"}  # fmt: skip
+         "embedders", "evidence", "gate", "generations", "index_parts", "indexing",
+         "induced_lexicon", "lexical", "narrowing", "rerankers", "retrieve", "stores",
+         "writers"}  # fmt: skip
 
 
 def modules():

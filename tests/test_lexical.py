@@ -114,6 +114,9 @@ def test_any_corpus_and_question(kind, tmp_path, corpus, question, k):
             reference,
             question,
         )
+        for other in ([], question[:1], question[1:], question[::-1]):
+            index.search(other, k)
+        assert index.search(question, k) == found  # whatever is remembered
         assert len(index) == len(passages)
         assert all(score <= index.ceiling(question) + 1e-6 for _, score in found)
         for asked in question:

@@ -126,6 +126,18 @@ def test_texts_are_found_where_they_stand(held, asked):
     assert found.rows([*asked, *texts]) == expected
 
 
+def test_what_is_remembered_is_bounded_and_changes_nothing(monkeypatch):
+    monkeypatch.setattr("askai.mapped_tables._FEW", 3)
+    monkeypatch.setattr("askai.mapped_tables._REMEMBERED", 5)
+    texts = [b"%d" % n for n in range(40)]
+    found = MappedTexts(MappedTexts.tables(texts))
+    for start in (0, 1, 2, 30, 0):
+        for size in (1, 3, 4, 30):
+            asked = [*texts[start : start + size], b"none"]
+            assert found.rows(asked) == [*range(start, min(40, start + size)), -1]
+            assert len(found._places) <= 5 + 3
+
+
 def test_a_text_twice_is_an_error():
     with pytest.raises(ValueError, match="one hash"):
         MappedTexts.tables([b"a", b"b", b"a"])

@@ -138,14 +138,49 @@ def test_an_update_links_it_and_finds_all_that_is_new_and_nothing_that_is_gone(f
             assert recall(store, exact) >= 0.97
 
 
-def test_when_much_is_new_it_is_made_anew_and_of_few_it_is_not_made(folder, tmp_path):
+def test_when_much_is_new_or_gone_its_lists_are_taken_over(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("askai.stores.near.built", None)  # no centres are looked for
+    monkeypatch.setattr("askai.stores.near.LEAST", 5_000)
+    new = clustered(4000, 4)
+    ids = [f"new {n:04d}" for n in range(4000)]
     with closing(FaissFlatStore.open(folder / NAME)) as first:
-        ids = [f"new {n:04d}" for n in range(5000)]
-        written(tmp_path / "more", ids, clustered(5000, 4), earlier=first)
+        some = Moves(IDS[:200], {"moved": IDS[0], "twice": IDS[500]})
+        written(tmp_path / "apart", ids[:1000], new[:1000], earlier=first, moves=some)
+        written(tmp_path / "fewer", [], VECTORS[:0], earlier=first, moves=Moves(IDS[:5000]))
+    with closing(FaissFlatStore.open(tmp_path / "apart" / NAME)) as apart:
+        written(tmp_path / "more", ids[1000:], new[1000:], earlier=apart)
+    for name, kept, vectors in (
+        ("fewer", IDS[5000:], VECTORS[5000:]),
+        ("more", ["moved", *IDS[200:], "twice", *ids],
+         np.concatenate([VECTORS[:1], VECTORS[200:], VECTORS[500:501], new])),
+    ):  # fmt: skip
+        assert names(tmp_path / name) == names(folder)
+        written(tmp_path / f"exact {name}", kept, vectors, kind=ExactStore)
+        with (
+            closing(FaissFlatStore.open(tmp_path / name / NAME)) as store,
+            closing(ExactStore.open(tmp_path / f"exact {name}" / NAME)) as exact,
+        ):
+            assert {*store.ids()} == {*kept}
+            assert store.found_by().kind == KIND
+            assert store.found_by().vectors == len(kept)
+            assert store.found_by().recall >= 0.97
+            assert recall(store, exact) >= 0.97
+            assert store._near._index.ntotal == len(kept)
+            for id_, vector in zip(kept[::97], vectors[::97], strict=True):
+                assert id_ in dict(store.search(vector, 50))
+
+
+def test_with_several_times_as_many_its_centres_are_found_anew(folder, tmp_path):
+    with closing(FaissFlatStore.open(folder / NAME)) as first:
+        ids = [f"new {n:05d}" for n in range(COUNT + 1)]
+        written(tmp_path / "more", ids, clustered(len(ids), 4), earlier=first)
+    said = json.loads((tmp_path / "more" / "vectors.near.json").read_text())
+    assert said["trained"] == said["vectors"] == 2 * COUNT + 1
+
+
+def test_of_few_it_is_not_made(folder, tmp_path):
+    with closing(FaissFlatStore.open(folder / NAME)) as first:
         written(tmp_path / "few", [], VECTORS[:0], earlier=first, moves=Moves(IDS[:5000]))
-    assert names(tmp_path / "more") == names(folder)
-    with closing(FaissFlatStore.open(tmp_path / "more" / NAME)) as store:
-        assert store.found_by().vectors == COUNT + 5000
     assert names(tmp_path / "few") == ["vectors.faiss", "vectors.ids"]
     with closing(FaissFlatStore.open(tmp_path / "few" / NAME)) as store:
         assert store.found_by() == Found("flat", COUNT - 5000, 1.0, 0)
@@ -186,6 +221,12 @@ def test_without_enough_recall_all_are_searched_and_it_is_told(oracle, tmp_path,
     with closing(FaissFlatStore.open(tmp_path / "poor" / NAME)) as store:
         assert store.found_by() == Found("flat", COUNT, 1.0, 200)
         assert recall(store, oracle) == 1
+        monkeypatch.setattr("askai.stores.near.built", None)  # it is not tried again
+        new = [f"new {n}" for n in range(1000)]
+        written(tmp_path / "next", new, VECTORS[:1000], earlier=store, moves=Moves(IDS[:1900]))
+    assert names(tmp_path / "next") == ["vectors.faiss", "vectors.ids", "vectors.near.json"]
+    with closing(FaissFlatStore.open(tmp_path / "next" / NAME)) as store:
+        assert store.found_by() == Found("flat", COUNT - 900, 1.0, 200)
 
 
 def test_block_by_block_the_same_is_found_as_in_all(folder):
@@ -195,7 +236,8 @@ def test_block_by_block_the_same_is_found_as_in_all(folder):
     assert found.shape == (len(ASKED), 10)
     scores = ASKED @ VECTORS.T
     highest = -np.sort(-scores, axis=1)[:, :10]
-    np.testing.assert_allclose(np.take_along_axis(scores, found, axis=1), highest, atol=1e-6)
+    found = -np.sort(-np.take_along_axis(scores, found, axis=1), axis=1)
+    np.testing.assert_allclose(found, highest, atol=1e-6)
 
 
 def damages(folder):

@@ -20,7 +20,8 @@ from askai.changes import Changes, changes_since
 from askai.cite import Context, show, shown_path
 from askai.embedders.models import ModelInfo, available
 from askai.generations import open_generation
-from askai.indexing import IndexReport, build
+from askai.index_report import IndexReport
+from askai.indexing import build
 from askai.manifest import Counts, Manifest, StoreState
 from askai.measures import Span
 from askai.recipes import open_corpus, recipe
@@ -490,17 +491,37 @@ def test_an_answer_without_conflicts_does_not_speak_of_them():
 
 
 def test_what_was_asked_stands_below_an_answer_and_right_below_the_reason_of_a_refusal():
-    line = "Asked of 1 of 4 documents (2 have no date in the form YYYY-MM-DD)."
+    line = "Asked of 1 of 4 documents (left out: 2 without a date in the form YYYY-MM-DD)."
     answered = render.answer(ANSWERED, shown=str, scope=SCOPE)
     assert answered == f"{render.answer(ANSWERED, shown=str)}\n\n{line}"
-    reason, asked, *rest = render.answer(ABSTAINED, shown=str, scope=SCOPE).splitlines()
+    refused = replace(ABSTAINED, language="en")
+    reason, asked, *rest = render.answer(refused, shown=str, scope=SCOPE).splitlines()
     assert asked == line
-    assert [reason, *rest] == render.answer(ABSTAINED, shown=str).splitlines()
+    assert [reason, *rest] == render.answer(refused, shown=str).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("language", "closest", "asked", "disagree"),
+    [
+        ("zh", "最接近的内容：", "只查了 4 份文件中的 1 份（另有 2", "各来源说法不一"),
+        ("fr", "Ce qui s’en approche le plus :", "Question posée à 1", "Les sources ne"),
+        ("es", "Lo más cercano:", "Preguntado a 1 de 4 documentos", "Las fuentes no"),
+        ("de", "What comes closest:", "Asked of 1 of 4 documents", "The sources disagree. talk"),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_quotations_is_in_the_language_of_the_question(
+    language, closest, asked, disagree
+):
+    refused = render.answer(replace(ABSTAINED, language=language), shown=str, scope=SCOPE)
+    assert closest in refused.splitlines()
+    assert asked in refused
+    answered = render.answer(replace(ANSWERED, language=language), shown=str)
+    assert answered.startswith(disagree)
 
 
 @pytest.mark.parametrize(
     ("undated", "told"),
-    [(0, ""), (1, " (1 has no date in the form YYYY-MM-DD)")],
+    [(0, ""), (1, " (left out: 1 without a date in the form YYYY-MM-DD)")],
 )
 def test_what_was_searched_stands_below_the_passages(undated, told):
     scope = replace(SCOPE, undated=undated)

@@ -101,6 +101,10 @@ class Sequences(RuleBasedStateMachine):
     def search(self, query, k, among):
         query = unit(query)[0]
         check(self.store.search(query, k, among=among), self.oracle, query, k, among)
+        asked = among or [*IDS]
+        every = dict(self.store.search(query, len(IDS), among=asked))
+        cosines = self.store.cosines(query, asked)
+        assert cosines.tolist() == [every.get(id_, -np.inf) for id_ in asked]
 
     @invariant()
     def counts(self):

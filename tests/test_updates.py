@@ -20,7 +20,8 @@ from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
 from askai.embedders.hashing import HashingEmbedder
 from askai.errors import IndexDamaged
 from askai.generations import open_generation
-from askai.indexing import Recipe, build
+from askai.index_parts import Recipe
+from askai.indexing import build
 from askai.induced_lexicon import InducedLexicon
 from askai.lexical.bm25 import BM25Index
 from askai.manifest import read_sources
@@ -260,7 +261,7 @@ def test_what_makes_a_rebuild_is_announced(folder, index):
 
 def test_an_interrupted_build_is_taken_up_where_it_was(folder, tmp_path, monkeypatch):
     embedder = Counting()
-    monkeypatch.setattr("askai.indexing._BATCH", 4)
+    monkeypatch.setattr("askai.index_parts._BATCH", 4)
     whole = embedder.embed_passages
 
     def stops(texts):

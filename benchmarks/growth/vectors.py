@@ -18,7 +18,7 @@ from askai.sentences import split
 
 SETS = ("xquad-en", "scifact", "service-public-fr")
 _SENTENCES, _QUESTIONS = 600, 100  # of each set
-_TOWARDS = 0.5  # at most, of the way to another sentence
+TOWARDS = 0.5  # at most, of the way to another sentence
 NOISE = 0.3  # the length of the noise beside a vector of length 1
 _BLOCK = 16_384
 _LANGUAGES = {"service-public-fr": "fr"}
@@ -67,7 +67,7 @@ def made(sentences: Vectors, count: int, *, seed: int = 0) -> Iterator[Vectors]:
     for block, start in enumerate(range(0, count, _BLOCK)):
         random = np.random.default_rng((seed, block))
         one, other = random.integers(len(sentences), size=(2, _BLOCK))
-        share = random.uniform(0, _TOWARDS, (_BLOCK, 1)).astype(np.float32)
+        share = random.uniform(0, TOWARDS, (_BLOCK, 1)).astype(np.float32)
         noise = random.standard_normal((_BLOCK, dim), dtype=np.float32) * (NOISE / dim**0.5)
         moved = (1 - share) * sentences[one] + share * sentences[other] + noise
         moved /= np.linalg.norm(moved, axis=1, keepdims=True)

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import ir_measures
 import numpy as np
 
+from askai import narrowing
 from askai.beir import BeirQuery, id_of
 from askai.measures import Interval, Span, aurc, half_covered, interval, resamples
 from askai.records import Answer, Chunk
@@ -21,6 +22,7 @@ Legs = Literal["both", "dense", "lexical"]
 LEGS: tuple[Legs, ...] = get_args(Legs)
 MEASURES = ("nDCG@10", "R@5", "R@10", "RR@10", "Success@1", "P@5")  # as ir_measures parses them
 DOCUMENTS = 100  # ranked for a question
+SPAN_K = 5  # passages held against the spans of a question
 _FIRST = 128  # passages asked for at first, then twice as many until there are enough documents
 
 Scored = tuple[Chunk, float]
@@ -32,7 +34,7 @@ class Ranking:
 
     query: BeirQuery
     documents: tuple[tuple[str, float], ...]  # (corpus id, score of its best passage)
-    passages: tuple[Span, ...]  # by corpus id and characters; at least the best of each document
+    passages: tuple[Span, ...]  # as `askai search` gives them, by corpus id and characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +65,33 @@ class Worth:
 class Ranker:
     """Passages for a question by both legs, or by one alone."""
 
-    def __init__(self, retriever: Retriever, legs: Legs = "both") -> None:
+    def __init__(self, retriever: Retriever, legs: Legs = "both", *, span_k: int = SPAN_K) -> None:
+        """`span_k` is how many passages are wanted beside the documents."""
         self._retriever = retriever
         self._legs = legs
+        self._span_k = span_k
 
     def rank(self, query: BeirQuery, *, documents: int = DOCUMENTS) -> Ranking:
-        """The best documents, and the passages they were ranked by."""
-        passages = self._passages(query.text, documents)
+        """The best documents, and the best passages: as `search` gives them, or by one leg whole
+        ones."""
+        asked = self._retriever.query(query.text)
+        scored = self._passages(asked, documents)
         best: dict[str, float] = {}
-        for chunk, score in passages:
+        for chunk, score in scored:
             best.setdefault(id_of(chunk.path), score)
-        spans = tuple(Span(id_of(c.path), c.start, c.end) for c, _ in passages)
+        spans = tuple(self._spans(asked, scored)) if query.spans else ()
         return Ranking(query, tuple(best.items())[:documents], spans)
 
-    def _passages(self, text: str, documents: int) -> list[Scored]:
+    def _spans(self, asked: Query, scored: Sequence[Scored]) -> Iterator[Span]:
+        if self._legs == "both":
+            for hit in narrowing.search(self._retriever, asked, self._span_k):
+                yield Span(id_of(hit.chunk.path), hit.start, hit.end)
+        else:
+            yield from (Span(id_of(c.path), c.start, c.end) for c, _ in scored[: self._span_k])
+
+    def _passages(self, asked: Query, documents: int) -> list[Scored]:
         """As many of the best passages as it takes for so many documents, or all."""
-        asked, k = self._retriever.query(text), _FIRST
+        k = _FIRST
         while True:
             found = self._best(asked, k)
             if len(found) < k or len({chunk.path for chunk, _ in found}) >= documents:
@@ -98,7 +111,7 @@ def outcomes(
     *,
     rank: Callable[[BeirQuery], Ranking],
     ask: Callable[[BeirQuery], Answer] | None = None,
-    span_k: int = 5,
+    span_k: int = SPAN_K,
     ranked: Callable[[Ranking], None] = lambda _: None,
 ) -> Iterator[Outcome]:
     """Asks the questions one by one; `ranked` is told of each ranking.

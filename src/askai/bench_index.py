@@ -14,7 +14,8 @@ from askai.errors import CorpusError, StoredIndexError, UsageError
 from askai.files import cache_dir
 from askai.generation_writer import Building, writing
 from askai.generations import open_generation
-from askai.indexing import IndexReport, Parts, Progress, Recipe, write_parts
+from askai.index_parts import Parts, Progress, Recipe, write_parts
+from askai.index_report import IndexReport
 from askai.manifest import Counts, Manifest, SourceState, settings_fingerprint, write_skipped
 from askai.readers.text import TextReader
 

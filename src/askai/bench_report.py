@@ -23,7 +23,7 @@ from askai.bench import (
     worth,
 )
 from askai.errors import GoldError, QuestionError
-from askai.indexing import IndexReport
+from askai.index_report import IndexReport
 from askai.measures import LEVEL, Interval
 from askai.records import Answer
 from askai.spans import SpanScores
@@ -94,7 +94,7 @@ def run_bench(
     """
     start = perf_counter()
     queries = bench.queries[: how.limit]
-    ranker = Ranker(opened.retriever, how.legs)
+    ranker = Ranker(opened.retriever, how.legs, span_k=how.span_k)
 
     def ask(query: BeirQuery) -> Answer:
         answer = opened.answerer.ask(query.text)

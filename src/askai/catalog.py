@@ -158,6 +158,14 @@ class Catalog:
         ((text, marks),) = self._rows(query, (path,))
         return Document(source, text, tuple(Mark(*mark) for mark in self._json(marks)))
 
+    def text(self, path: str) -> str:
+        """The text of a document; raises KeyError for an unknown path."""
+        for (text,) in self._rows(
+            "SELECT text FROM texts NATURAL JOIN sources WHERE path = ?", (path,)
+        ):
+            return str(text)
+        raise KeyError(path)
+
     def sources(self) -> list[Source]:
         """Every source, in the order in which they were added."""
         rows = self._rows(f"SELECT {SOURCE_COLUMNS} FROM sources ORDER BY position")  # noqa: S608

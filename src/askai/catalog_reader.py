@@ -30,6 +30,10 @@ class CatalogReader(Protocol):
         """The document with its text and marks; raises KeyError for an unknown path."""
         ...
 
+    def text(self, path: str) -> str:
+        """The text of a document; raises KeyError for an unknown path."""
+        ...
+
     def sources(self) -> list[Source]:
         """Every source, in the order in which they were added."""
         ...

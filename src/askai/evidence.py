@@ -43,7 +43,8 @@ class EvidenceFinder:
             if unit_says_something(hit.chunk, span)
         ]
         ids = [unit_id(hit.chunk, n) for hit, n in placed if len(hit.chunk.units) > 1]
-        cosines = dict(self.units.search(query.vector, len(ids), among=ids)) if ids else {}
+        of_units = self.units.cosines(query.vector, ids).tolist()
+        cosines = {i: cosine for i, cosine in zip(ids, of_units, strict=True) if cosine > -math.inf}
         found = [
             self._evidence(query, hit, n, cosines.get(unit_id(hit.chunk, n))) for hit, n in placed
         ]

@@ -151,7 +151,7 @@ def _first_about(need: Sequence[Span], passages: Sequence[Hit]) -> int | None:
 
 
 def _span(hit: Hit) -> Span:
-    return Span(hit.chunk.path, hit.chunk.start, hit.chunk.end)
+    return Span(hit.chunk.path, hit.start, hit.end)
 
 
 def _best_f1(plain: str, item: GoldItem) -> float:

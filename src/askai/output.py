@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from askai.cite import Context
     from askai.doctor import Check
     from askai.embedders.models import ModelInfo
-    from askai.indexing import IndexReport
+    from askai.index_report import IndexReport
     from askai.manifest import Manifest
     from askai.records import Answer, Citation, Hit, Skipped
     from askai.scope import Scope
@@ -216,9 +216,9 @@ def _passage(hit: Hit, shown: ShownPath) -> dict[str, Any]:
     return {
         "rank": hit.rank,
         "source": shown(chunk.path),
-        "start": chunk.start,
-        "end": chunk.end,
-        "text": chunk.text,
+        "start": hit.start,
+        "end": hit.end,
+        "text": hit.text,
         "heading": list(chunk.heading),
         "label": chunk.label or None,
         "language": chunk.language,

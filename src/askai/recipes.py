@@ -11,7 +11,7 @@ from askai.corpus import ALIASES, Corpus
 from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
 from askai.embedders.models import resolve
 from askai.generations import open_generation
-from askai.indexing import Progress, Recipe
+from askai.index_parts import Progress, Recipe
 from askai.lexical import LEXICALS
 from askai.manifest import SKIPPED
 from askai.seams import load

@@ -92,11 +92,23 @@ class Chunk:
     related: tuple[str, ...] = ()  # ids of the chunks it is tied to: a note and its sentence
     units: tuple[tuple[int, int], ...] = ()  # sentences, bullets, rows: what an answer quotes
 
+    def __hash__(self) -> int:
+        return hash(self.id)  # that of all fields takes longer than what is remembered by it
+
     @property
     def embedded_text(self) -> str:
         """What the embedder and the lexical index see; a row has each cell under its column."""
         text = label_cells(self.text, self.header) if self.header else self.text
         return f"{self.context}\n{text}" if self.context else text
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a document is given for a question: `document.text[start:end] == text`."""
+
+    start: int
+    end: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,20 @@ class Hit:
     dense_rank: int | None = None  # None: not in that leg's list
     lexical_rank: int | None = None
     rerank: float | None = None
+    part: Part | None = None  # what is given, see `narrowing`; None: the whole chunk
+
+    @property
+    def start(self) -> int:
+        return self.part.start if self.part else self.chunk.start
+
+    @property
+    def end(self) -> int:
+        return self.part.end if self.part else self.chunk.end
+
+    @property
+    def text(self) -> str:
+        """The document's text from `start` to `end`."""
+        return self.part.text if self.part else self.chunk.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""What askai says when it does not answer, in the language of the question."""
+"""What askai says of its own beside quotations, in the language of the question: why it does not
+answer, and what it shows."""
 
 from collections.abc import Sequence
 
@@ -64,7 +65,45 @@ _REFUSALS = {
         "es": "No está en estos documentos: ningún pasaje se acerca lo bastante a la pregunta.",
     },
 }
+_BESIDE = {
+    "closest": {
+        "en": "What comes closest:",
+        "zh": "最接近的内容：",
+        "fr": "Ce qui s’en approche le plus :",
+        "es": "Lo más cercano:",
+    },
+    "unreadable": {
+        "en": "Files that could not be read, and might say it:",
+        "zh": "无法读取、但可能包含答案的文件：",
+        "fr": "Fichiers qui n’ont pas pu être lus et qui pourraient le dire :",
+        "es": "Archivos que no se pudieron leer y que podrían decirlo:",
+    },
+    "disagree": {
+        "en": "The sources disagree. {about}: {values}",
+        "zh": "各来源说法不一。{about}：{values}",
+        "fr": "Les sources ne concordent pas. {about} : {values}",
+        "es": "Las fuentes no coinciden. {about}: {values}",
+    },
+    "asked": {
+        "en": "Asked of {documents} of {of} documents{undated}.",
+        "zh": "只查了 {of} 份文件中的 {documents} 份{undated}。",
+        "fr": "Question posée à {documents} documents sur {of}{undated}.",
+        "es": "Preguntado a {documents} de {of} documentos{undated}.",
+    },
+    "undated": {
+        "en": " (left out: {count} without a date in the form YYYY-MM-DD)",
+        "zh": "（另有 {count} 份没有 YYYY-MM-DD 形式的日期，未查）",
+        "fr": " (laissés de côté : {count} sans date de la forme AAAA-MM-JJ)",
+        "es": " (dejados fuera: {count} sin fecha de la forma AAAA-MM-DD)",
+    },
+}
 _QUOTED = {"en": "“{}”", "zh": "“{}”", "fr": "« {} »", "es": "«{}»"}
+
+
+def beside(key: str, *, language: str, **values: object) -> str:
+    """A line beside quotations; English where the language is another one."""
+    lines = _BESIDE[key]
+    return lines.get(language, lines["en"]).format(**values)
 
 
 def refusal(reason: str, names: Sequence[str], *, language: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from askai.records import Answer, Citation, Conflict, Hit, Skipped
+from askai.refusals import beside
 
 if TYPE_CHECKING:
     from askai.alias_mining import Suggestion
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from askai.cite import Context
     from askai.doctor import Check
     from askai.embedders.models import ModelInfo
-    from askai.indexing import IndexReport
+    from askai.index_report import IndexReport
     from askai.manifest import Manifest, StoreState
     from askai.scope import Scope
     from askai.verify import Verification
@@ -42,32 +43,43 @@ def answer(found: Answer, *, shown: ShownPath, scope: Scope | None = None) -> st
     What it was asked of stands last, where whoever keeps the answer finds it; but below the reason
     of a refusal, which speaks of these documents alone.
     """
-    asked = [_scope("Asked of", scope)] if scope else []
+    language = found.language
+    asked = [_asked_of(scope, language)] if scope else []
     if found.abstention is None:
         sentences = {n: s.text for s in found.sentences for n in s.citations}
         cited = [_citation(c, shown, said=sentences[c.n]) for c in found.citations]
-        disagreements = [_conflict(conflict) for conflict in found.conflicts]
+        disagreements = [_conflict(conflict, language) for conflict in found.conflicts]
         asked = ["", *asked] if asked else []
         return "\n".join([*disagreements, safe(found.text or ""), "", *cited, *asked])
     lines = [safe(found.abstention.reason), *asked]
     if found.abstention.closest:
-        lines += ["", "What comes closest:"]
+        lines += ["", beside("closest", language=language)]
         lines += [_citation(c, shown, said="") for c in found.abstention.closest]
     if found.abstention.unreadable:
-        lines += ["", "Files that could not be read, and might say it:"]
+        lines += ["", beside("unreadable", language=language)]
         lines += [f"  {_line(shown(path))}" for path in found.abstention.unreadable[:_SHOWN]]
     return "\n".join(lines)
 
 
-def _scope(done: str, scope: Scope) -> str:
-    have = "has" if scope.undated == 1 else "have"
-    undated = f" ({scope.undated} {have} no date in the form YYYY-MM-DD)" if scope.undated else ""
-    return f"{done} {scope.documents} of {scope.of} documents{undated}."
+def _asked_of(scope: Scope, language: str) -> str:
+    return beside(
+        "asked", language=language, documents=scope.documents, of=scope.of,
+        undated=_undated(scope, language),
+    )  # fmt: skip
 
 
-def _conflict(conflict: Conflict) -> str:
+def _undated(scope: Scope, language: str) -> str:
+    return beside("undated", language=language, count=scope.undated) if scope.undated else ""
+
+
+def _searched(scope: Scope) -> str:
+    return f"Searched {scope.documents} of {scope.of} documents{_undated(scope, 'en')}."
+
+
+def _conflict(conflict: Conflict, language: str) -> str:
     values = "; ".join(f"{value.value} [{value.citation}]" for value in conflict.values)
-    return f"The sources disagree. {_line(conflict.about)}: {_line(values)}"
+    about = _line(conflict.about)
+    return beside("disagree", language=language, about=about, values=_line(values))
 
 
 def _citation(citation: Citation, shown: ShownPath, *, said: str) -> str:
@@ -108,7 +120,7 @@ def passages(
     """Ranked passages, and what was searched; with `explain` what each leg gave them."""
     blocks = []
     for hit in hits:
-        place = f"{shown(hit.chunk.path)}#char={hit.chunk.start}-{hit.chunk.end}"
+        place = f"{shown(hit.chunk.path)}#char={hit.start}-{hit.end}"
         label = f" · {hit.chunk.label}" if hit.chunk.label else ""
         lines = [f"{hit.rank}. {_line(place)}{label}"]
         if explain:
@@ -118,10 +130,10 @@ def passages(
                 f"+ lexical {hit.lexical:.4f} ({_rank(hit.lexical_rank)}), weighted; "
                 f"language {hit.chunk.language or 'unknown'}"
             )
-        text = _line(hit.chunk.text)
+        text = _line(hit.text)
         lines.append(f"   {text if len(text) <= 300 else text[:299] + '…'}")
         blocks.append("\n".join(lines))
-    searched = [_scope("Searched", scope)] if scope else []
+    searched = [_searched(scope)] if scope else []
     return "\n\n".join([*(blocks or ["No passages."]), *searched])
 
 

@@ -7,6 +7,7 @@ included, and that share is added to the cosine. A Chinese question is also sear
 word by word, so that this leg has something to say across languages.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -37,6 +38,7 @@ UNIT_SHARE = 0.5  # of the best sentence's cosine in a passage's, where it is th
 _OWN_LANGUAGE = 0.06
 _NOTHING_SAID = 0.2  # what a passage loses that is but an address, a label or a button
 _TELLING = 20  # different words that a passage needs to be taken for the repetition of another
+_MIDDLE = 20  # characters before and behind the middle of a passage that tell its copy
 _DEPTH = 50  # candidates of each leg
 
 
@@ -229,17 +231,15 @@ class Retriever:
         ones.
         """
         chunks = list(among)
-        ids = [chunk.id for chunk in chunks]
         units = [unit_id(chunk, n) for chunk in chunks for n in embedded_units(chunk)]
-        best: dict[str, float] = {}
-        if units:
-            for unit, cosine in self.units.search(query.vector, len(units), among=units):
-                best.setdefault(chunk_of(unit), cosine)
-        cosines = self.store.search(query.vector, len(ids), among=ids)
-        losses = {chunk.id: query.loss(chunk) for chunk in chunks}
-        blended = [
-            (i, c + self.unit_share * max(0.0, best.get(i, c) - c) - losses[i]) for i, c in cosines
-        ]
+        of_units = iter(self.units.cosines(query.vector, units).tolist())
+        cosines = self.store.cosines(query.vector, [chunk.id for chunk in chunks]).tolist()
+        blended = []
+        for chunk, cosine in zip(chunks, cosines, strict=True):
+            best = max((next(of_units) for _ in embedded_units(chunk)), default=cosine)
+            if cosine > -math.inf:
+                better = self.unit_share * max(0.0, best - cosine)
+                blended.append((chunk.id, cosine + better - query.loss(chunk)))
         return sorted(blended, key=lambda pair: (-pair[1], pair[0]))
 
     def _lexical(
@@ -258,17 +258,39 @@ class Retriever:
 
 def _without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
     """The k best, without passages that repeat a better one: a page that has a paragraph twice, and
-    a page and its copy, fill one place."""
+    a page and its copy, fill one place. What one document has twice is given where it first stands,
+    with the scores of the better: their headings alone tell them apart.
+    """
     kept: list[Hit] = []
     seen: list[frozenset[str]] = []
     for hit in hits:
-        if len(kept) == k:
-            break
+        # Beyond the k best only what may take a place over is cut into words, which takes time.
+        if len(kept) == k and not _may_copy_any(hit.chunk, kept):
+            continue
         held = _held(hit.chunk.text)
-        if not any(_repeats(held, other) for other in seen):
-            kept.append(hit)
-            seen.append(held)
+        place = next((n for n, other in enumerate(seen) if _repeats(held, other)), None)
+        if place is None:
+            if len(kept) < k:
+                kept.append(hit)
+                seen.append(held)
+        elif held >= seen[place] and _may_copy(hit.chunk, kept[place].chunk):
+            kept[place] = replace(kept[place], chunk=hit.chunk)
+            seen[place] = held
     return kept
+
+
+def _may_copy_any(one: Chunk, hits: Sequence[Hit]) -> bool:
+    path, start = one.path, one.start
+    behind = [h.chunk for h in hits if h.chunk.start > start and h.chunk.path == path]
+    return any(_may_copy(one, other) for other in behind)
+
+
+def _may_copy(one: Chunk, other: Chunk) -> bool:
+    """Whether a passage stands before another in their document and has words of its middle."""
+    if one.path != other.path or one.start >= other.start:
+        return False
+    middle = len(other.text) // 2
+    return other.text[max(0, middle - _MIDDLE) : middle + _MIDDLE] in one.text
 
 
 @lru_cache(512)

@@ -97,6 +97,9 @@ class VectorsKind:
     def search(self, vector, k, *, among=None):
         return self.reader().search(vector, k, among=among)
 
+    def cosines(self, vector, ids):
+        return self.reader().cosines(vector, ids)
+
     def __len__(self):
         return len(self.reader())
 

@@ -165,6 +165,7 @@ def check_catalog(url, path, documents, chunks):
     ):
         assert there.sources() == local.sources()
         assert [there.document(d.source.path) for d in documents] == documents
+        assert [there.text(d.source.path) for d in documents] == [d.text for d in documents]
         assert [there.source(d.source.path) for d in documents] == [d.source for d in documents]
         assert there.chunks(c.id for c in every) == {c.id: c for c in every}
         assert there.chunk_places() == local.chunk_places()
@@ -206,7 +207,7 @@ def test_an_unknown_path_is_a_key_error(url, tmp_path):
         test_catalog.write(tmp_path / "c") as local,
         catalog_on_server(url, tmp_path / "c", local) as there,
     ):
-        for ask in (there.document, there.source):
+        for ask in (there.document, there.source, there.text):
             with pytest.raises(KeyError, match="nowhere"):
                 ask("nowhere")
         assert there.chunks_of("nowhere") == []

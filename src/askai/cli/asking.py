@@ -143,7 +143,7 @@ def search(
     text = cleaned(query)
     filters = filters_of(source, language, since, until)
     _prepare(settings, fresh=fresh)
-    from askai import output, render  # noqa: PLC0415
+    from askai import narrowing, output, render  # noqa: PLC0415
     from askai.assemble import open_askai  # noqa: PLC0415
 
     watch.lap("load")
@@ -154,7 +154,7 @@ def search(
         watch.lap("open")
         prepared = askai.retriever.query(text)
         watch.lap("question")
-        hits = askai.retriever.search(prepared, settings.passages)
+        hits = narrowing.search(askai.retriever, prepared, settings.passages)
         watch.lap("retrieve")
         if as_json:
             print_json(

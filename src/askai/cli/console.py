@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from askai.errors import AskaiError, UsageError
 
 if TYPE_CHECKING:
-    from askai.indexing import Progress
+    from askai.index_parts import Progress
 
 
 @contextmanager

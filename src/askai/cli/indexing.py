@@ -24,7 +24,7 @@ from askai.settings import Settings
 if TYPE_CHECKING:
     from askai.changes import Changes
     from askai.corpus import Corpus
-    from askai.indexing import IndexReport
+    from askai.index_report import IndexReport
     from askai.postgres.published import PublishedIndex
     from askai.records import Document
 

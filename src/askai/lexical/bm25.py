@@ -33,6 +33,7 @@ K1 = 1.2
 B = 0.75
 
 _TOKENS = 1 << 21  # counted at a time
+_LAST = 4  # searches whose scores are remembered
 _KEPT = 1 << 16  # terms that a process that lives on remembers
 
 ARRAYS = {"scores": np.float32, "passages": np.int32, "offsets": np.int64}
@@ -50,8 +51,8 @@ class BM25Index:
         self._ids = ids
         self._terms = terms
         # Of terms that were asked for: their numbers, -1 for none, and what they weigh.
-        self._found: dict[str, int] = {}
         self._idfs: dict[Term, float] = {}
+        self._last: dict[tuple[Term, ...], NDArray[np.float64]] = {}
         self._tokens, self._ends = (arrays[name] for name in GIVEN)
         self._scores, self._passages, self._offsets = (arrays[name] for name in ARRAYS)
 
@@ -130,15 +131,7 @@ class BM25Index:
     def search(
         self, terms: Sequence[Term], k: int, *, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:
-        scores = np.zeros(len(self._ids), dtype=np.float64)
-        for term in terms:
-            columns = self._columns(term)
-            if len(columns) == 1:
-                postings = self._postings(columns[0])
-                scores[self._passages[postings]] += self._scores[postings]
-            elif columns:
-                rows, weights = self._united(columns)
-                scores[rows] += weights
+        scores = self._scored(tuple(terms))
         if among is None:
             rows = np.flatnonzero(scores)
         else:
@@ -154,13 +147,27 @@ class BM25Index:
         ranked = sorted((-float(worth[n]), _text(self._ids[int(rows[n])])) for n in best)
         return [(id_, -negated) for negated, id_ in ranked[:k]]
 
+    def _scored(self, terms: tuple[Term, ...]) -> NDArray[np.float64]:
+        """Of every passage. Those of the last few searches are remembered: the same terms come
+        again for what the other leg has found."""
+        if (known := self._last.get(terms)) is not None:
+            return known
+        scores = np.zeros(len(self._ids), dtype=np.float64)
+        for term in terms:
+            columns = self._columns(term)
+            if len(columns) == 1:
+                postings = self._postings(columns[0])
+                scores[self._passages[postings]] += self._scores[postings]
+            elif columns:
+                rows, weights = self._united(columns)
+                scores[rows] += weights
+        last = [*self._last.items()][-_LAST + 1 :]
+        self._last = dict([*last, (terms, scores)])
+        return scores
+
     def _columns(self, term: Term) -> list[int]:
         tokens = [term] if isinstance(term, str) else [*dict.fromkeys(term)]
-        if len(self._found) >= _KEPT:
-            self._found.clear()
-        new = [token for token in tokens if token not in self._found]
-        self._found.update(zip(new, self._terms.rows([*map(_bytes, new)]), strict=True))
-        return [n for token in tokens if (n := self._found[token]) >= 0]
+        return [n for n in self._terms.rows([*map(_bytes, tokens)]) if n >= 0]
 
     def _postings(self, column: int) -> slice:
         """Raises IndexDamaged when they are no postings of passages that there are."""

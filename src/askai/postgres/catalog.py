@@ -76,6 +76,12 @@ class PostgresCatalog:
             )
         raise KeyError(path)
 
+    def text(self, path: str) -> str:
+        query = "SELECT t.text FROM sources s JOIN texts t USING (doc) WHERE s.path = %s"
+        for (text,) in self._snapshot.rows(query, (stored(path),)):
+            return read(text)
+        raise KeyError(path)
+
     def sources(self) -> list[Source]:
         query = f"SELECT {_SOURCE} FROM sources s ORDER BY position"  # noqa: S608
         return [_source(row) for row in self._snapshot.rows(query)]

@@ -14,7 +14,7 @@ import numpy as np
 from askai.embedders import Vector, Vectors
 from askai.postgres.connection import Snapshot
 from askai.postgres.texts import read, stored
-from askai.stores import Found
+from askai.stores import Found, Scores
 from askai.stores.exact import best, checked_query, cosines
 
 Table = Literal["passage_vectors", "unit_vectors"]
@@ -82,6 +82,12 @@ class PostgresVectors:
             return []
         ids, vectors = self._candidates(query, k, among)
         return best(ids, cosines(vectors, query), k)
+
+    def cosines(self, vector: Vector, ids: Sequence[str]) -> Scores:
+        query = checked_query(vector, dim=self._dim)
+        there, vectors = self._of(ids)
+        found = dict(zip(there, cosines(vectors, query).tolist(), strict=True))
+        return np.array([found.get(id_, -np.inf) for id_ in ids], dtype=np.float32)
 
     def _candidates(
         self, query: Vector, k: int, among: Sequence[str] | None

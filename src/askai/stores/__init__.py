@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from askai.embedders import Vector, Vectors
 
 STORES = {
@@ -13,6 +16,8 @@ STORES = {
 }
 
 
+Rows = NDArray[np.int64]  # numbers of rows, shape (n,)
+Scores = NDArray[np.float32]  # shape (n,)
 Batches = Iterable[tuple[Sequence[str], Vectors]]  # of ids and their vectors, shape (n, dim)
 
 
@@ -54,6 +59,11 @@ class VectorSearch(Protocol):
         `among` restricts the search to these ids (unknown ones are ignored). Cosines are exact;
         whether all of the nearest are found, `found_by` tells.
         """
+        ...
+
+    def cosines(self, vector: Vector, ids: Sequence[str]) -> Scores:
+        """The cosine of each of these ids, in their order, as `search` has it; −∞ where there is no
+        such id."""
         ...
 
     def found_by(self) -> Found:

@@ -6,22 +6,20 @@ here, so that another store can use the same arithmetic.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from askai.embedders import Vector, Vectors
 from askai.errors import IndexDamaged
 from askai.files import write_durably
-from askai.stores import STAY, Batches, Found, Moves, Store
+from askai.stores import STAY, Batches, Found, Moves, Rows, Scores, Store
 
-Scores = NDArray[np.float32]  # shape (n,)
-_COPIED = 8192  # vectors taken over at a time
+COPIED = 8192  # vectors taken over at a time
 
 
 class ExactStore:
@@ -121,6 +119,11 @@ class ExactStore:
         rows = sorted({self._row[id_] for id_ in among if id_ in self._row})
         return best([self._ids[row] for row in rows], cosines(self._vectors[rows], query), k)
 
+    def cosines(self, vector: Vector, ids: Sequence[str]) -> Scores:
+        query = checked_query(vector, dim=self._dim)
+        rows = [self._row.get(id_, -1) for id_ in ids]
+        return scores_of(rows, lambda some: cosines(self._vectors[some], query))
+
     def found_by(self) -> Found:
         return Found("flat", len(self), 1.0, 0)
 
@@ -147,7 +150,7 @@ def after(ids: Iterable[str], moves: Moves) -> Iterable[tuple[str, str]]:
 def taken_over(earlier: Store, pairs: Iterable[tuple[str, str]]) -> Batches:
     """The vectors that a store has for ids by others, given as (other id, id), a few at a time."""
     pairs = iter(pairs)
-    while some := list(islice(pairs, _COPIED)):
+    while some := list(islice(pairs, COPIED)):
         yield [id_ for id_, _ in some], earlier.vectors([there for _, there in some])
 
 
@@ -159,6 +162,15 @@ def cosines(vectors: Vectors, query: Vector) -> Scores:
     """
     scores: Scores = np.einsum("ij,j->i", vectors, query)
     return scores
+
+
+def scores_of(rows: Sequence[int], score: Callable[[Rows], Scores]) -> Scores:
+    """What `score` gives for these rows, in their order; −∞ for those below 0, which are none."""
+    wanted = np.array(rows, dtype=np.int64)
+    there = wanted >= 0
+    found = np.full(len(wanted), -np.inf, dtype=np.float32)
+    found[there] = score(wanted[there])
+    return found
 
 
 def best(ids: Sequence[str], scores: Scores, k: int) -> list[tuple[str, float]]:

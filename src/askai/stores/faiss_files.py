@@ -42,9 +42,18 @@ def read_flat(file: Path) -> Any:
 
 
 def read_mapped(file: Path, kind: str) -> Any:
-    """The FAISS index of this class in a file; raises IndexDamaged."""
+    """The FAISS index of this class in a file, only to be searched; raises IndexDamaged."""
+    return _read(file, kind, mapping())
+
+
+def read_whole(file: Path, kind: str) -> Any:
+    """The FAISS index of this class in a file, in memory; raises IndexDamaged."""
+    return _read(file, kind, 0)
+
+
+def _read(file: Path, kind: str, flags: int) -> Any:
     try:
-        index = faiss().read_index(str(file), mapping())
+        index = faiss().read_index(str(file), flags)
     except RuntimeError as error:
         raise damaged(file, str(error).split("\n")[0]) from error
     if type(index).__name__ != kind:

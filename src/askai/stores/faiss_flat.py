@@ -11,7 +11,7 @@ stores return the same ids, with the same scores, in the same order.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,15 +19,16 @@ import numpy as np
 
 from askai.embedders import Vector, Vectors
 from askai.files import link_or_copy, write_durably
-from askai.stores import STAY, Batches, Found, Moves
+from askai.stores import STAY, Batches, Found, Moves, Rows, Scores
 from askai.stores.exact import (
-    Scores,
+    COPIED,
     after,
     best,
     checked_batch,
     checked_query,
     cosines,
     damaged,
+    scores_of,
     taken_over,
 )
 from askai.stores.faiss_files import (
@@ -39,8 +40,8 @@ from askai.stores.faiss_files import (
     stored_batches,
     write_flat,
 )
-from askai.stores.ids import HeldIds, Ids, MappedIds, Rows, write_ids
-from askai.stores.near import Near, found_by
+from askai.stores.ids import HeldIds, Ids, MappedIds, write_ids
+from askai.stores.near import Before, Near, found_by
 
 # Above the rounding of a float32 sum over some thousand dimensions, in whatever order.
 ROUNDING = 1e-5
@@ -100,15 +101,12 @@ class FaissFlatStore:
         ids, elsewhere = self._shared(moves)
         dead = ids.count(None)
         if _are_many(dead + len(elsewhere), of=len(ids) - dead + len(elsewhere)):
-            first = taken_over(self, after(self.ids(), moves))
-            ids = write_flat(base, dim, chain(first, batches))
-            Near.write(path, base)
-            return ids
+            return self._write_anew(path, dim, self._after(moves), batches)
         new = write_flat(added, dim, chain(taken_over(self, elsewhere.items()), batches))
         if _are_many(dead + len(new), of=len(ids) - dead + len(new)):
-            first = taken_over(self, self._held(ids))
-            ids, new = write_flat(base, dim, chain(first, stored_batches(added, new))), []
-            Near.write(path, base)
+            held = ((id_, row) for row, id_ in enumerate(ids) if id_ is not None)
+            ids = self._write_anew(path, dim, held, stored_batches(added, new))
+            new = []
         else:
             link_or_copy(self._path.with_suffix(_BASE), base)
             if self._near_whole:
@@ -118,6 +116,37 @@ class FaissFlatStore:
         if not new:
             added.unlink()
         return [*ids, *new]
+
+    def _write_anew(
+        self, path: Path, dim: int, pairs: Iterable[tuple[str, int]], batches: Batches
+    ) -> list[str | None]:
+        """Writes one file of the vectors of `pairs` (id, row here) and then of `batches`."""
+        noted: list[Rows] = []
+        ids = write_flat(path.with_suffix(_BASE), dim, chain(self._moved(pairs, noted), batches))
+        before = None
+        if self._near_whole:
+            rows = np.full(len(ids), -1, dtype=np.int64)
+            moved = np.concatenate([*noted, rows[:0]])
+            rows[: len(moved)] = np.where(moved < self._indexes[0].ntotal, moved, -1)
+            before = Before(self._path, rows)
+        Near.write(path, path.with_suffix(_BASE), before)
+        return ids
+
+    def _moved(self, pairs: Iterable[tuple[str, int]], noted: list[Rows]) -> Batches:
+        """The vectors of `pairs`, a few at a time; notes the rows that they are read from."""
+        pairs = iter(pairs)
+        while some := list(islice(pairs, COPIED)):
+            noted.append(np.array([row for _, row in some], dtype=np.int64))
+            yield [id_ for id_, _ in some], self._at(noted[-1])
+
+    def _after(self, moves: Moves) -> Iterator[tuple[str, int]]:
+        """Every id that there is after `moves`, with the row of its vector."""
+        gone = set(moves.gone)
+        for row, id_ in enumerate(self._ids):
+            if id_ is not None and id_ not in gone:
+                yield id_, row
+        for id_, there in moves.taken.items():
+            yield id_, self._ids.row(there)
 
     def _shared(self, moves: Moves) -> tuple[list[str | None], dict[str, str]]:
         """The id that each row of the first file has after `moves`; and the others, with those
@@ -138,12 +167,6 @@ class FaissFlatStore:
             else:
                 elsewhere[id_] = there
         return ids, elsewhere
-
-    def _held(self, ids: Sequence[str | None]) -> Iterator[tuple[str, str]]:
-        """These ids of the first rows, with those that they have here."""
-        for id_, there in zip(ids, self._ids, strict=False):
-            if id_ is not None and there is not None:
-                yield id_, there
 
     def ids(self) -> Iterator[str]:
         """Those that count, in the order of their rows."""
@@ -208,9 +231,9 @@ class FaissFlatStore:
             start += index.ntotal
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
-        rows = self._ids.known(ids)
-        if len(rows) < len(ids):
-            raise KeyError(next(id_ for id_ in ids if not self._ids.known([id_])))
+        rows = self._ids.rows(ids)
+        if -1 in rows:
+            raise KeyError(ids[rows.index(-1)])
         return self._at(np.array(rows, dtype=np.int64))
 
     def _at(self, rows: Rows) -> Vectors:
@@ -293,6 +316,10 @@ class FaissFlatStore:
             live = self._ids.live()
             self._chosen = [_only(start, index, live) for start, index in self._parts()]
         return self._chosen
+
+    def cosines(self, vector: Vector, ids: Sequence[str]) -> Scores:
+        query = checked_query(vector, dim=self._dim)
+        return scores_of(self._ids.rows(ids), partial(self._cosines, query=query))
 
     def found_by(self) -> Found:
         return found_by(self._path, len(self)) if self._mapped else Found("flat", len(self), 1.0, 0)

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from askai.mapped_tables import MappedTexts, read_tables, write_tables
+from askai.stores import Rows
 from askai.stores.exact import damaged
 
-Rows = NDArray[np.int64]  # shape (n,)
 _KIND = "ids"
 
 
@@ -31,9 +30,13 @@ class Ids(Protocol):
         """Raises KeyError."""
         ...
 
+    def rows(self, ids: Iterable[str]) -> list[int]:
+        """The row of each; −1 for one that there is not."""
+        ...
+
     def known(self, ids: Iterable[str]) -> list[int]:
         """The rows of those of `ids` that there are, in their order."""
-        ...
+        return [row for row in self.rows(ids) if row >= 0]
 
     def at(self, rows: Rows) -> list[str]:
         """The ids of rows that count."""
@@ -48,7 +51,7 @@ class Ids(Protocol):
         ...
 
 
-class HeldIds:
+class HeldIds(Ids):
     """In memory; raises ValueError when two rows have the same id."""
 
     def __init__(self, ids: Iterable[str | None] = ()) -> None:
@@ -61,8 +64,8 @@ class HeldIds:
     def row(self, id_: str) -> int:
         return self._rows[id_]
 
-    def known(self, ids: Iterable[str]) -> list[int]:
-        return [self._rows[id_] for id_ in ids if id_ in self._rows]
+    def rows(self, ids: Iterable[str]) -> list[int]:
+        return [self._rows.get(id_, -1) for id_ in ids]
 
     def at(self, rows: Rows) -> list[str]:
         return [self._ids[row] or "" for row in rows.tolist()]
@@ -82,7 +85,7 @@ class HeldIds:
         self.size, self.count = len(self._ids), len(self._rows)
 
 
-class MappedIds:
+class MappedIds(Ids):
     """The ids in a file that `write_ids` wrote; every method raises IndexDamaged."""
 
     def __init__(self, path: Path, texts: MappedTexts, live: Rows, size: int) -> None:
@@ -113,14 +116,16 @@ class MappedIds:
             return row
         raise KeyError(id_)
 
-    def known(self, ids: Iterable[str]) -> list[int]:
+    def rows(self, ids: Iterable[str]) -> list[int]:
         with _damage_named(self._path):
             found = self._texts.rows([id_.encode() for id_ in ids])
-            places = [place for place in found if place >= 0]
             if self._live is None:
-                return places
-            rows = self._live[places]
-            if len(rows) and not 0 <= rows.min() <= rows.max() < self.size:
+                return found
+            if not self.count:
+                return found
+            places = np.array(found, dtype=np.int64)
+            rows = np.where(places < 0, -1, self._live[places])
+            if not -1 <= rows.min(initial=-1) <= rows.max(initial=-1) < self.size:
                 raise ValueError(f"it names a row that is not one of {self.size}")
             return list(rows.tolist())
 
@@ -146,11 +151,10 @@ class MappedIds:
         counts = np.full(self.size, live is None)
         if live is not None:
             counts[live] = True
-        texts = iter(self._texts)
-        for counted in counts.tolist():
-            with _damage_named(self._path):
-                id_ = next(texts).decode() if counted else None
-            yield id_
+        with _damage_named(self._path):  # what is done with an id raises outside of it
+            texts = iter(self._texts)
+            for counted in counts.tolist():
+                yield next(texts).decode() if counted else None
 
 
 @contextmanager
