@@ -5,7 +5,8 @@
 
 Makes in FOLDER a corpus of text files of 10 kB each, out of the passages of BEIR-form sets, and
 runs the command itself: a full build, nothing changed, one file edited, one added, one renamed, 100
-deleted, and 100 more so often that one of these updates writes the stores anew. FOLDER may hold the corpus and the index of an earlier run: then the full build is skipped.
+deleted, and 100 more so often that one of these updates writes the stores anew. FOLDER may hold the
+corpus and the index of an earlier run: then the full build is skipped.
 With `hashing`, vectors of 384 numbers cost next to nothing to make, and what is measured is all
 else; with the default model 20 MB take hours. Linux only: peak memory is that of /proc.
 """
