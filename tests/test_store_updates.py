@@ -200,6 +200,19 @@ def test_when_much_is_dead_or_added_all_is_written_into_one_file(tmp_path, gone,
     assert gone + new > MOST_APART * (100 - gone + new)
 
 
+@pytest.mark.parametrize(
+    ("gone", "new", "anew"),
+    [(49, 0, False), (50, 0, False), (51, 0, True), (30, 15, False), (10, 31, True)],
+    ids=str,
+)
+def test_of_many_as_many_may_be_dead(tmp_path, monkeypatch, gone, new, anew):
+    monkeypatch.setattr("askai.stores.faiss_flat.LEAST", 40)
+    added = {f"new {n}": (n, 1, 0, 1) for n in range(new)}
+    with closing(hundred(FaissFlatStore, tmp_path / "a")) as first:
+        updated(FaissFlatStore, tmp_path / "b", first, same(ALL[gone:]), added).close()
+    assert shares(tmp_path / "a", tmp_path / "b") is not anew
+
+
 def test_without_hard_links_the_file_is_copied(tmp_path, monkeypatch):
     def refuses(*_, **__):
         raise OSError(95, "Operation not supported")

@@ -41,14 +41,16 @@ from askai.stores.faiss_files import (
     write_flat,
 )
 from askai.stores.ids import HeldIds, Ids, MappedIds, write_ids
-from askai.stores.near import Before, Near, found_by
+from askai.stores.near import LEAST, Before, Near, found_by
 
 # Above the rounding of a float32 sum over some thousand dimensions, in whatever order.
 ROUNDING = 1e-5
-# Of all vectors: when more are dead or added than this, all are written into one file again. A
-# search then reads at most a third more than it has to, and an update that changes a hundredth
-# writes everything once in 25 times.
+# Of the vectors that count: when more are dead or added than this, all are written into one file
+# again. A search then reads at most a third more than it has to, and an update that changes a
+# hundredth writes everything once in 25 times. Of many vectors as many may be dead: a search passes
+# over them, and to write the others takes longer than all else in a deletion.
 MOST_APART = 0.25
+MOST_DEAD = 1.0
 _SCORED = 65_536  # vectors scored at a time where all of some ids are
 _BASE, _ADDED, _IDS = ".faiss", ".added.faiss", ".ids"
 _NO_SCORES: Scores = np.empty(0, dtype=np.float32)
@@ -98,12 +100,13 @@ class FaissFlatStore:
         """Writes all but the ids of the store at `path` that `write` makes of this earlier one;
         returns the id of each row."""
         base, added = path.with_suffix(_BASE), path.with_suffix(_ADDED)
-        ids, elsewhere = self._shared(moves)
+        every = list(self._ids)
+        ids, elsewhere = self._shared(every, moves)
         dead = ids.count(None)
-        if _are_many(dead + len(elsewhere), of=len(ids) - dead + len(elsewhere)):
-            return self._write_anew(path, dim, self._after(moves), batches)
+        if _are_many(dead, len(elsewhere), of=len(ids) - dead + len(elsewhere)):
+            return self._write_anew(path, dim, self._after(every, moves), batches)
         new = write_flat(added, dim, chain(taken_over(self, elsewhere.items()), batches))
-        if _are_many(dead + len(new), of=len(ids) - dead + len(new)):
+        if _are_many(dead, len(new), of=len(ids) - dead + len(new)):
             held = ((id_, row) for row, id_ in enumerate(ids) if id_ is not None)
             ids = self._write_anew(path, dim, held, stored_batches(added, new))
             new = []
@@ -139,21 +142,24 @@ class FaissFlatStore:
             noted.append(np.array([row for _, row in some], dtype=np.int64))
             yield [id_ for id_, _ in some], self._at(noted[-1])
 
-    def _after(self, moves: Moves) -> Iterator[tuple[str, int]]:
-        """Every id that there is after `moves`, with the row of its vector."""
+    def _after(self, every: Sequence[str | None], moves: Moves) -> Iterator[tuple[str, int]]:
+        """Of `every` id, by row, and after `moves`, those that there are, with the row of the
+        vector."""
         gone = set(moves.gone)
-        for row, id_ in enumerate(self._ids):
+        for row, id_ in enumerate(every):
             if id_ is not None and id_ not in gone:
                 yield id_, row
         for id_, there in moves.taken.items():
             yield id_, self._ids.row(there)
 
-    def _shared(self, moves: Moves) -> tuple[list[str | None], dict[str, str]]:
-        """The id that each row of the first file has after `moves`; and the others, with those
-        that they had: their vectors are in the second file, or in a row with an id already."""
+    def _shared(
+        self, every: Sequence[str | None], moves: Moves
+    ) -> tuple[list[str | None], dict[str, str]]:
+        """The id that each row of the first file has after `moves`, `every` row's before being
+        given; and the others, with those that they had: their vectors are in the second file, or in
+        a row with an id already."""
         held = int(self._indexes[0].ntotal)
-        every = list(self._ids)
-        ids, gone = every[:held], set(moves.gone)
+        ids, gone = [*every[:held]], set(moves.gone)
         for row in self._ids.known(gone):
             if row < held:
                 ids[row] = None
@@ -349,8 +355,10 @@ class FaissFlatStore:
         self._chosen = self._near = self._file = None
 
 
-def _are_many(apart: int, *, of: int) -> bool:
-    return apart > MOST_APART * of
+def _are_many(dead: int, added: int, *, of: int) -> bool:
+    if dead + added <= MOST_APART * of:
+        return False
+    return of < LEAST or added > MOST_APART * of or dead > MOST_DEAD * of
 
 
 def _only(start: int, index: Any, live: Rows | None) -> Any:
