@@ -57,16 +57,20 @@ class Askai:
                 raise BenchError(str(error)) from error
 
     def answer(self, question: str, k: int, *, how: str) -> list[Passage]:
+        from askai import narrowing
+
         if how != "search":
             hits = self._opened[how].answerer.ask(question).passages
-        else:
+        else:  # as `askai search` does
             retriever = self._opened["ask"].retriever
-            hits = retriever.search(retriever.query(question), k)
+            hits = narrowing.search(retriever, retriever.query(question), k)
         return distinct((hit.chunk.path, hit.chunk.text) for hit in hits)[:k]
 
     def ranked(self, question: str, k: int) -> list[Passage]:
         """The k best documents, each by its best passage."""
-        return self.answer(question, _DEPTH * k, how="search")[:k]
+        retriever = self._opened["ask"].retriever
+        hits = retriever.search(retriever.query(question), _DEPTH * k)
+        return distinct((hit.chunk.path, hit.chunk.text) for hit in hits)[:k]
 
     def embed(self, texts: list[str]) -> None:
         """As `askai index` embeds passages."""

@@ -111,7 +111,7 @@ def _for_one_text() -> int:
     each other at each of a hundred steps, and take half as much again."""
     processors = os.cpu_count() or 1
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # not on Windows
-    return 2 if processors - busy >= 1 else 1
+    return 2 if busy < processors else 1
 
 
 def _batches(ids: Sequence[NDArray[np.int32]], processors: int) -> Iterator[list[int]]:
