@@ -23,6 +23,7 @@ from askai.postgres.texts import read, stored
 from askai.postgres.vectors import ALL, EXACT, KIND, NEAR, TUNED, Table
 from askai.stores import Found
 from askai.stores.exact import best, cosines
+from askai.stores.near import questions_of
 
 Rows = Callable[[Any, Any], list[tuple[Any, ...]]]
 MOST_DIM = 4000  # numbers that an index over halves can have
@@ -159,19 +160,12 @@ def _write_truth(connection: Connection, table: Table, dim: int, *, since: int) 
 
 
 def _questions(connection: Connection, table: Table) -> list[Vector]:
-    """As `stores.near` makes them: half of them near to stored vectors, half amid three."""
-    random = np.random.default_rng(_SEED)
     # By a hash of the id: the same for the same vectors, and no row is likelier than another.
     rows = connection.execute(
         _sql(f"SELECT embedding FROM {table} ORDER BY md5(id) LIMIT {2 * SAMPLE}")  # noqa: S608
     ).fetchall()
-    some = np.stack([vector.to_numpy() for (vector,) in rows])
-    half = len(some) // 4
-    noise = random.standard_normal((half, some.shape[1]), dtype=np.float32) / some.shape[1] ** 0.5
-    amid = some[half : 2 * half] + some[2 * half : 3 * half] + some[3 * half : 4 * half]
-    asked = np.concatenate([some[:half] + noise, amid])
-    asked /= np.maximum(np.linalg.norm(asked, axis=1, keepdims=True), 1e-12)
-    return [*asked.astype(np.float32)]
+    some: Vectors = np.stack([vector.to_numpy() for (vector,) in rows])
+    return [*questions_of(some, np.random.default_rng(_SEED))]
 
 
 def _ranked(found: Sequence[tuple[str, Any]], query: Vector) -> list[tuple[str, float]]:

@@ -230,11 +230,14 @@ def _cosines(vectors: RowFile, query: Vector, rows: Rows) -> Scores:
 
 
 def _questions(vectors: RowFile) -> Vectors:
-    """Near to stored vectors, half of them; the others amid three, as a question often lies between
-    what answers it and what does not. Blurred vectors alone promised .99 where questions found .85
-    (docs/growth.md)."""
     random = np.random.default_rng(_SEED)
-    some = sample_of(vectors, 2 * _SAMPLE, random)
+    return questions_of(sample_of(vectors, 2 * _SAMPLE, random), random)
+
+
+def questions_of(some: Vectors, random: np.random.Generator) -> Vectors:
+    """Half as many as stored vectors are given: near to one, or amid three, as a question often
+    lies between what answers it and what does not. Blurred vectors alone promised .99 where
+    questions found .85 (docs/growth.md)."""
     half = len(some) // 4
     noise = random.standard_normal((half, some.shape[1]), dtype=np.float32) / some.shape[1] ** 0.5
     amid = some[half : 2 * half] + some[2 * half : 3 * half] + some[3 * half : 4 * half]
