@@ -16,7 +16,7 @@ it is touched.
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -180,21 +180,8 @@ class BM25Index:
         return slice(start, end)
 
     def _united(self, columns: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """Rows and scores of several tokens that count as one.
-
-        A stored score over its idf is s = tf / (tf + K), so that tf / K = s / (1 - s), which add up
-        over the tokens: K depends on the passage alone.
-        """
         postings = [self._postings(column) for column in columns]
-        rows, places = np.unique(
-            np.concatenate([self._passages[p] for p in postings]), return_inverse=True
-        )
-        shares = np.concatenate(
-            [self._scores[p] / self._idf(p.stop - p.start) for p in postings]
-        ).astype(np.float64)
-        shares = np.minimum(shares, 0.999999)
-        frequencies = np.bincount(places, weights=shares / (1 - shares))
-        return rows, self._idf(len(rows)) * frequencies / (1 + frequencies)
+        return united([(self._passages[p], self._scores[p]) for p in postings], self._idf)
 
     def tokens_of(self, id_: str) -> list[str]:
         (row,) = self._rows([id_])
@@ -239,6 +226,21 @@ class BM25Index:
         self._ids, self._terms = nothing, nothing
         self._scores, self._passages, self._offsets = (np.empty(0, t) for t in ARRAYS.values())
         self._tokens, self._ends = (np.empty(0, t) for t in GIVEN.values())
+
+
+def united(
+    postings: Sequence[tuple[NDArray[Any], NDArray[np.float32]]], idf: Callable[[float], float]
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Passages and scores of several tokens that count as one, of the passages and scores of each.
+
+    A score over its idf is s = tf / (tf + K), so that tf / K = s / (1 - s), which add up over the
+    tokens: K depends on the passage alone.
+    """
+    passages, places = np.unique(np.concatenate([p for p, _ in postings]), return_inverse=True)
+    shares = np.concatenate([scores / idf(len(scores)) for _, scores in postings])
+    shares = np.minimum(shares.astype(np.float64), 0.999999)
+    frequencies = np.bincount(places, weights=shares / (1 - shares))
+    return passages, idf(len(passages)) * frequencies / (1 + frequencies)
 
 
 def _bytes(text: str) -> bytes:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askai.lexical import Term
-from askai.lexical.bm25 import K1, B
+from askai.lexical.bm25 import K1, B, united
 from askai.postgres.connection import Snapshot
 from askai.postgres.texts import read, stored
 
@@ -104,17 +104,8 @@ class PostgresWords:
         return counts
 
     def _united(self, numbers: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """Passages and scores of several tokens that count as one; see `BM25Index._united`."""
         postings = [self._entries[number] for number in numbers]
-        rows, places = np.unique(
-            np.concatenate([entries["passage"] for entries in postings]), return_inverse=True
-        )
-        shares = np.concatenate(
-            [self._weights(entries) / self._idf(len(entries)) for entries in postings]
-        ).astype(np.float64)
-        shares = np.minimum(shares, 0.999999)
-        frequencies = np.bincount(places, weights=shares / (1 - shares))
-        return rows, self._idf(len(rows)) * frequencies / (1 + frequencies)
+        return united([(e["passage"], self._weights(e)) for e in postings], self._idf)
 
     def tokens_of(self, id_: str) -> list[str]:
         rows = self._snapshot.rows(
