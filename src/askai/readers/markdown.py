@@ -53,7 +53,7 @@ _LEAVES: dict[str, MarkKind] = {
 
 class MarkdownReader:
     name = "markdown"
-    version = "2"
+    version = "3"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         text, encoding = decode(data)

@@ -8,7 +8,7 @@ from askai.readers.structure import find_marks
 
 class TextReader:
     name = "text"
-    version = "1"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         text, encoding = decode(data)
