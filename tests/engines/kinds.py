@@ -135,8 +135,12 @@ class WordsKind:
 class Closing(PostgresWords):
     """Closes its snapshot, which in askai belongs to whoever opened the index."""
 
+    def __init__(self, snapshot):
+        super().__init__(snapshot)
+        self.snapshot = snapshot
+
     def close(self):
-        self._snapshot.close()
+        self.snapshot.close()
 
 
 class ClosingCatalog(PostgresCatalog):

@@ -1,66 +1,21 @@
-"""Keeps the word index of `words` in step with the documents, a block of postings at a time."""
+"""The tables of the word index as `askai.lexical.block_updates` writes them."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby, islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from askai.lexical import block_updates
+from askai.lexical.block_updates import TOKEN, Passage, Tokens
+from askai.lexical.blocks import ENTRY, Entries
 from askai.postgres.connection import Connection
 from askai.postgres.rows import copied
 from askai.postgres.texts import stored
-from askai.postgres.words import BLOCK, ENTRY, TOKEN, Entries
+from askai.postgres.words import BLOCK
 
-Tokens = NDArray[np.int32]  # numbers of terms, in the order of a passage
-_BATCH = 1_000  # passages whose unknown words are looked up together
 _TOTALS = (
     "INSERT INTO totals (passages, tokens, numbers) VALUES (%s, %s, %s) ON CONFLICT (one) DO "
     "UPDATE SET passages = excluded.passages, tokens = excluded.tokens, numbers = excluded.numbers"
 )
-
-
-@dataclass(slots=True)
-class _Terms:
-    """The numbers of words, and by how many passages each is in more, or fewer, than before."""
-
-    connection: Connection
-    next: int
-    fresh: bool  # nothing was there before, so that nothing need be looked up
-    known: dict[str, int] = field(default_factory=dict)
-    new: dict[str, int] = field(default_factory=dict)
-    more: Counter[int] = field(default_factory=Counter)
-
-    def numbers(self, words: Iterable[str]) -> None:
-        """Sees to it that each of these has a number."""
-        unknown = [word for word in dict.fromkeys(words) if word not in self.known]
-        if unknown and not self.fresh:
-            rows = self.connection.execute(
-                "SELECT term, number FROM terms WHERE term = ANY(%s)",
-                ([stored(word) for word in unknown],),
-            ).fetchall()
-            there: dict[str, int] = dict(rows)
-            self.known |= {w: there[stored(w)] for w in unknown if stored(w) in there}
-        for word in unknown:
-            if word not in self.known:
-                self.known[word] = self.new[word] = self.next
-                self.next += 1
-
-    def write(self) -> None:
-        new = set(self.new.values())
-        copied(
-            self.connection, "terms", ["number", "term", "passages"], ["int4", "text", "int4"],
-            ((number, stored(word), self.more[number]) for word, number in self.new.items()),
-        )  # fmt: skip
-        changed = [(n, by) for n, by in self.more.items() if by and n not in new]
-        if changed:
-            self.connection.execute(
-                "UPDATE terms SET passages = passages + by FROM unnest(%s::int[], %s::int[]) "
-                "AS changed (term, by) WHERE number = changed.term",
-                ([n for n, _ in changed], [by for _, by in changed]),
-            )
-            self.connection.execute("DELETE FROM terms WHERE passages <= 0")
 
 
 def update_words(
@@ -68,128 +23,91 @@ def update_words(
     gone: Sequence[int] | None,
     new: Iterable[tuple[str, int, Sequence[str]]],
 ) -> None:
-    """Takes out the words of documents, of all of them where `gone` is None, and puts in those of
-    new passages: (id, number of its document, tokens)."""
-    passages, tokens, numbers = connection.execute(
-        "SELECT passages, tokens, numbers FROM totals"
-    ).fetchone() or (0, 0, 0)
-    out: list[tuple[int, Tokens]] = []
-    if gone is None:
+    """As `askai.lexical.block_updates.update_words`, in the transaction that is going on."""
+    block_updates.update_words(PostgresWordTables(connection), gone, new)
+
+
+class PostgresWordTables:
+    """See `askai.lexical.block_updates.WordTables`."""
+
+    block = BLOCK
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[str, int] = {}  # the numbers of words
+        self._new: dict[str, int] = {}
+        self._next = self._after_the_last()
+
+    def _after_the_last(self) -> int:
+        query = "SELECT coalesce(max(number), -1) + 1 FROM terms"
+        ((next_,),) = self._connection.execute(query).fetchall()
+        return int(next_)
+
+    def totals(self) -> tuple[int, int, int]:
+        found = self._connection.execute("SELECT passages, tokens, numbers FROM totals").fetchone()
+        passages, tokens, numbers = found or (0, 0, 0)
+        return int(passages), int(tokens), int(numbers)
+
+    def clear(self) -> None:
         for table in ("postings", "terms", "passage_tokens"):
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608
-        passages = tokens = numbers = 0
-    elif gone:
-        rows = connection.execute(
+            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608
+        self._next = 0
+
+    def take_out(self, documents: Sequence[int]) -> list[tuple[int, Tokens]]:
+        rows = self._connection.execute(
             "DELETE FROM passage_tokens WHERE doc = ANY(%s) RETURNING number, tokens",
-            (list(gone),),
+            (list(documents),),
         ).fetchall()
-        out = sorted((number, np.frombuffer(held, dtype=TOKEN)) for number, held in rows)
-        passages -= len(out)
-        tokens -= sum(len(held) for _, held in out)
-    ((last,),) = connection.execute("SELECT coalesce(max(number), -1) FROM terms").fetchall()
-    terms = _Terms(connection, last + 1, fresh=last < 0)
-    taken = {block: list(some) for block, some in groupby(out, lambda pair: pair[0] // BLOCK)}
-    before = numbers  # numbers from here on are new, and their blocks too but for the first
-    for block, some in _blocks(terms, new, first=numbers):
-        _put_tokens(connection, some)
-        numbers = some[-1].number + 1
-        passages += len(some)
-        tokens += sum(len(passage.tokens) for passage in some)
-        held = block * BLOCK < before
-        _merge(connection, terms, block, taken.pop(block, []), some, held=held)
-    for block, gone_here in taken.items():
-        _merge(connection, terms, block, gone_here, [], held=True)
-    terms.write()
-    connection.execute(_TOTALS, (passages, tokens, numbers))
+        return [(number, np.frombuffer(held, dtype=TOKEN)) for number, held in rows]
 
+    def numbered(self, words: Iterable[str]) -> Mapping[str, int]:
+        unknown = [word for word in dict.fromkeys(words) if word not in self._known]
+        if unknown and self._next > len(self._new):  # else there were no terms before
+            rows = self._connection.execute(
+                "SELECT term, number FROM terms WHERE term = ANY(%s)",
+                ([stored(word) for word in unknown],),
+            ).fetchall()
+            there: dict[str, int] = dict(rows)
+            self._known |= {w: there[stored(w)] for w in unknown if stored(w) in there}
+        for word in unknown:
+            if word not in self._known:
+                self._known[word] = self._new[word] = self._next
+                self._next += 1
+        return self._known
 
-@dataclass(frozen=True, slots=True)
-class _Passage:
-    number: int
-    id: str
-    document: int
-    tokens: Tokens
+    def put_tokens(self, passages: Sequence[Passage]) -> None:
+        copied(
+            self._connection, "passage_tokens", ["number", "id", "doc", "tokens"],
+            ["int4", "text", "int4", "bytea"],
+            ((p.number, stored(p.id), p.document, p.tokens.tobytes()) for p in passages),
+        )  # fmt: skip
 
-
-def _blocks(
-    terms: _Terms, new: Iterable[tuple[str, int, Sequence[str]]], *, first: int
-) -> Iterator[tuple[int, list[_Passage]]]:
-    """New passages with their numbers, those of one block at a time."""
-    waiting, number = iter(new), first
-    block: list[_Passage] = []
-    while batch := list(islice(waiting, _BATCH)):
-        terms.numbers(word for _, _, words in batch for word in words)
-        for id_, document, words in batch:
-            if block and number % BLOCK == 0:
-                yield block[0].number // BLOCK, block
-                block = []
-            held = np.fromiter((terms.known[word] for word in words), TOKEN, len(words))
-            block.append(_Passage(number, id_, document, held))
-            number += 1
-    if block:
-        yield block[0].number // BLOCK, block
-
-
-def _put_tokens(connection: Connection, passages: Sequence[_Passage]) -> None:
-    copied(
-        connection, "passage_tokens", ["number", "id", "doc", "tokens"],
-        ["int4", "text", "int4", "bytea"],
-        ((p.number, stored(p.id), p.document, p.tokens.tobytes()) for p in passages),
-    )  # fmt: skip
-
-
-def _merge(
-    connection: Connection,
-    terms: _Terms,
-    block: int,
-    gone: Sequence[tuple[int, Tokens]],
-    new: Sequence[_Passage],
-    *,
-    held: bool,
-) -> None:
-    """Writes the postings of a block anew for the terms that are in more or fewer passages of it;
-    `held`: the block may have postings already."""
-    added = _entries(new)
-    terms.more.update({term: len(entries) for term, entries in added.items()})
-    without: Counter[int] = Counter()
-    for _, tokens in gone:
-        without.update(np.unique(tokens).tolist())
-    terms.more.subtract(without)
-    touched = sorted(added.keys() | without.keys())
-    if held and touched:
-        numbers = np.array([number for number, _ in gone], dtype=np.int32)
-        rows = connection.execute(
+    def take_postings(self, block: int, terms: Sequence[int]) -> Iterator[tuple[int, Entries]]:
+        rows = self._connection.execute(
             "DELETE FROM postings WHERE block = %s AND term = ANY(%s) RETURNING term, entries",
-            (block, touched),
+            (block, list(terms)),
             binary=True,
         ).fetchall()
-        for term, content in rows:
-            there = np.frombuffer(content, dtype=ENTRY)
-            if term in without:
-                there = there[~np.isin(there["passage"], numbers)]
-            added[term] = np.concatenate([there, added[term]]) if term in added else there
-    copied(
-        connection, "postings", ["term", "block", "entries"], ["int4", "int4", "bytea"],
-        ((term, block, entries.tobytes()) for term, entries in added.items() if len(entries)),
-    )  # fmt: skip
+        return ((term, np.frombuffer(content, dtype=ENTRY)) for term, content in rows)
 
+    def put_postings(self, block: int, entries: Mapping[int, Entries]) -> None:
+        copied(
+            self._connection, "postings", ["term", "block", "entries"], ["int4", "int4", "bytea"],
+            ((term, block, some.tobytes()) for term, some in entries.items() if len(some)),
+        )  # fmt: skip
 
-def _entries(passages: Sequence[_Passage]) -> dict[int, Entries]:
-    """The postings of each term in these passages."""
-    lengths = np.array([len(passage.tokens) for passage in passages], dtype=np.int64)
-    if not lengths.sum():
-        return {}
-    numbers = np.array([passage.number for passage in passages], dtype=np.int64)
-    tokens = np.concatenate([passage.tokens for passage in passages])
-    places = np.repeat(np.arange(len(passages)), lengths)
-    # Sorted, the tokens of a term stand together, and among them those of a passage.
-    keys = np.sort(tokens.astype(np.int64) * len(passages) + places)
-    first = np.flatnonzero(np.diff(keys, prepend=-1))
-    of, place = np.divmod(keys[first], len(passages))
-    entries = np.empty(len(first), dtype=ENTRY)
-    entries["passage"] = numbers[place]
-    entries["count"] = np.diff(first, append=len(keys))
-    entries["length"] = lengths[place]
-    starts = np.flatnonzero(np.diff(of, prepend=-1))
-    pieces = np.split(entries, starts[1:])
-    return dict(zip(of[starts].tolist(), pieces, strict=True))
+    def finish(self, more: Mapping[int, int], totals: tuple[int, int, int]) -> None:
+        new = set(self._new.values())
+        copied(
+            self._connection, "terms", ["number", "term", "passages"], ["int4", "text", "int4"],
+            ((number, stored(word), more[number]) for word, number in self._new.items()),
+        )  # fmt: skip
+        changed = [(n, by) for n, by in more.items() if by and n not in new]
+        if changed:
+            self._connection.execute(
+                "UPDATE terms SET passages = passages + by FROM unnest(%s::int[], %s::int[]) "
+                "AS changed (term, by) WHERE number = changed.term",
+                ([n for n, _ in changed], [by for _, by in changed]),
+            )
+            self._connection.execute("DELETE FROM terms WHERE passages <= 0")
+        self._connection.execute(_TOTALS, totals)
