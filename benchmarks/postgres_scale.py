@@ -30,8 +30,9 @@ from askai.embedders import Vectors
 from askai.embedders.models import resolve
 from askai.manifest import FORMAT, Counts, Manifest, SourceState, settings_fingerprint
 from askai.postgres.connection import Address, Snapshot
-from askai.postgres.publish import LocalIndex, publish
+from askai.postgres.publish import publish
 from askai.postgres.published import PublishedIndex, open_published
+from askai.publication import LocalIndex
 from askai.records import Chunk, Document, Source
 from askai.retrieve import Query, Retriever
 from askai.tokens import content_tokens

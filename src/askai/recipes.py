@@ -19,7 +19,7 @@ from askai.settings import Settings
 from askai.stores import STORES
 
 if TYPE_CHECKING:
-    from askai.postgres.publish import Published
+    from askai.publication import Published
 
 Notify = Callable[[str], None]
 
@@ -63,8 +63,8 @@ def publish(
     `postgres.publish.publish`."""
     # Whose index is in a folder never loads this.
     from askai.postgres.connection import Address  # noqa: PLC0415
-    from askai.postgres.publish import LocalIndex  # noqa: PLC0415
     from askai.postgres.publish import publish as to_server  # noqa: PLC0415
+    from askai.publication import LocalIndex  # noqa: PLC0415
 
     address = Address(settings.server, settings.store_schema)
     with ExitStack() as stack:

@@ -11,9 +11,10 @@ from askai.postgres import tables
 from askai.postgres.catalog import PostgresCatalog
 from askai.postgres.connection import Address, Snapshot, prepare
 from askai.postgres.postings import update_words
-from askai.postgres.rows import NewDocument, put_documents, put_vectors
+from askai.postgres.rows import put_documents, put_vectors
 from askai.postgres.vectors import PostgresVectors
 from askai.postgres.words import PostgresWords
+from askai.publication import NewDocument
 from askai.stores.exact import ExactStore
 
 OPENED = []  # snapshots, which tests of files need not close

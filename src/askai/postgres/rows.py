@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from itertools import islice
 from typing import Any
 
@@ -12,6 +12,7 @@ from askai.postgres.catalog import CHUNK_NAMES, SOURCE_NAMES, to_column
 from askai.postgres.connection import Connection
 from askai.postgres.texts import stored
 from askai.postgres.vectors import Table
+from askai.publication import NewDocument
 from askai.records import Chunk, Document
 from askai.units import embedded_units
 
@@ -24,19 +25,6 @@ _DELETED = (
     "DELETE FROM passage_vectors WHERE doc = ANY(%s)",
     "DELETE FROM unit_vectors WHERE doc = ANY(%s)",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class NewDocument:
-    """A document as it is put in."""
-
-    number: int  # `doc` of its rows
-    position: int
-    key: bytes  # what tells whether it has changed
-    mtime_ns: int
-    ctime_ns: int
-    document: Document
-    chunks: Sequence[Chunk]
 
 
 def put_documents(connection: Connection, documents: Iterable[NewDocument]) -> None:
