@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from askai.aliases import Aliases
 from askai.answer import Answerer
@@ -42,12 +42,9 @@ from askai.tokens import VERSION as TOKENS_VERSION
 from askai.writers import WRITERS
 
 if TYPE_CHECKING:
-    from psycopg_pool import ConnectionPool
-
     from askai.changes import Indexed
-    from askai.postgres.connection import Connection
-    from askai.postgres.published import PublishedIndex
     from askai.scope import Filters, Scope
+    from askai.servers import PublishedIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ def open_askai(
     asked: str = "",
     filters: "Filters | None" = None,
     shown: Callable[[str], str] = str,
-    pool: "ConnectionPool[Connection] | None" = None,
+    pool: Any = None,
 ) -> Iterator[Askai]:
     """Opens the current generation; raises IndexMissing, IndexDamaged or IndexMismatch.
 
@@ -132,14 +129,15 @@ def open_bench(
 
 
 @contextmanager
-def open_pool(settings: Settings) -> "Iterator[ConnectionPool[Connection] | None]":
-    """Connections for a process that asks much; None where the index is in a folder."""
+def open_pool(settings: Settings) -> Iterator[Any]:
+    """Connections for a process that asks much, for `open_askai`; None where the index is in a
+    folder."""
     if not settings.read_server:
         yield None
         return
-    from askai.postgres.connection import Address  # noqa: PLC0415
+    from askai.servers import server_at  # noqa: PLC0415
 
-    with Address(settings.read_server, settings.store_schema).pool() as pool:
+    with server_at(settings.read_server, settings.store_schema).pool() as pool:
         yield pool
 
 
@@ -174,17 +172,14 @@ def _in_folder(stack: ExitStack, generation: Generation) -> _Parts:
     return _Parts(generation, catalog, store, units, lexical, induced, skipped)
 
 
-def _opened(
-    stack: ExitStack, settings: Settings, pool: "ConnectionPool[Connection] | None"
-) -> "Generation | PublishedIndex":
+def _opened(stack: ExitStack, settings: Settings, pool: Any) -> "Generation | PublishedIndex":
     if not settings.read_server:
         return stack.enter_context(open_generation(settings.index_dir))
     # Whose index is in a folder never loads this.
-    from askai.postgres.connection import Address, Snapshot  # noqa: PLC0415
-    from askai.postgres.published import open_published  # noqa: PLC0415
+    from askai.servers import server_at  # noqa: PLC0415
 
-    address = Address(settings.read_server, settings.store_schema)
-    return stack.enter_context(open_published(Snapshot(address, pool)))
+    server = server_at(settings.read_server, settings.store_schema)
+    return stack.enter_context(server.open(pool))
 
 
 def _on_server(index: "PublishedIndex") -> _Parts:

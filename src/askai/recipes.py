@@ -60,13 +60,12 @@ def publish(
     settings: Settings, *, replace: bool = False, progress: Progress = lambda *_: None
 ) -> "Published":
     """Brings the server that the settings name to what the index folder holds; see
-    `postgres.publish.publish`."""
+    `servers.Server.publish`."""
     # Whose index is in a folder never loads this.
-    from askai.postgres.connection import Address  # noqa: PLC0415
-    from askai.postgres.publish import publish as to_server  # noqa: PLC0415
     from askai.publication import LocalIndex  # noqa: PLC0415
+    from askai.servers import server_at  # noqa: PLC0415
 
-    address = Address(settings.server, settings.store_schema)
+    server = server_at(settings.server, settings.store_schema)
     with ExitStack() as stack:
         generation = stack.enter_context(open_generation(settings.index_dir))
         path, made = generation.path, generation.manifest.settings
@@ -88,4 +87,4 @@ def publish(
             words=(path / WORDS).read_bytes(),
             aliases=read_aliases(settings.corpus_dir / ALIASES),
         )
-        return to_server(local, address, replace=replace, progress=progress)
+        return server.publish(local, replace=replace, progress=progress)

@@ -19,8 +19,7 @@ from askai.settings import Settings
 
 if TYPE_CHECKING:
     from askai.doctor import Patient
-    from askai.postgres.connection import Address
-    from askai.postgres.published import PublishedIndex
+    from askai.servers import Server
 
 
 @app.command()
@@ -70,19 +69,14 @@ def _patient(settings: Settings) -> "Patient":
         reranker=lambda: reranker(settings.reranker),
         settings=lambda corpus, _: recipe(settings, notify=notify).settings(corpus),
         index_dir=settings.index_dir,
-        server=(lambda: _on_server(settings)) if settings.read_server else None,
-        primary=(lambda: _primary(settings)) if settings.store_read else None,
+        server=(lambda: _server_at(settings.read_server, settings))
+        if settings.read_server
+        else None,
+        primary=(lambda: _server_at(settings.server, settings)) if settings.store_read else None,
     )
 
 
-def _on_server(settings: Settings) -> "PublishedIndex":
-    from askai.postgres.connection import Address, Snapshot  # noqa: PLC0415
-    from askai.postgres.published import open_published  # noqa: PLC0415
+def _server_at(url: str, settings: Settings) -> "Server":
+    from askai.servers import server_at  # noqa: PLC0415
 
-    return open_published(Snapshot(Address(settings.read_server, settings.store_schema)))
-
-
-def _primary(settings: Settings) -> "Address":
-    from askai.postgres.connection import Address  # noqa: PLC0415
-
-    return Address(settings.server, settings.store_schema)
+    return server_at(url, settings.store_schema)

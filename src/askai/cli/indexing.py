@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from askai.changes import Changes
     from askai.corpus import Corpus
     from askai.index_report import IndexReport
-    from askai.postgres.published import PublishedIndex
     from askai.records import Document
+    from askai.servers import PublishedIndex
 
 
 _SETTLED = 500  # milliseconds without a change before changes are looked at

@@ -10,18 +10,16 @@ from askai.errors import UsageError
 from askai.settings import Settings
 
 if TYPE_CHECKING:
-    from askai.postgres.published import PublishedIndex
     from askai.records import Document
+    from askai.servers import PublishedIndex
 
 
 @contextmanager
 def open_on_server(settings: Settings) -> Iterator["PublishedIndex"]:
     """What was published; raises as `assemble.open_askai`."""
-    from askai.postgres.connection import Address, Snapshot  # noqa: PLC0415
-    from askai.postgres.published import open_published  # noqa: PLC0415
+    from askai.servers import server_at  # noqa: PLC0415
 
-    address = Address(settings.read_server, settings.store_schema)
-    with open_published(Snapshot(address)) as index:
+    with server_at(settings.read_server, settings.store_schema).open() as index:
         yield index
 
 
@@ -29,19 +27,19 @@ def where(settings: Settings) -> str:
     """Where the index is, for people."""
     if not settings.read_server:
         return str(settings.index_dir)
-    from askai.postgres.connection import Address  # noqa: PLC0415
+    from askai.servers import server_at  # noqa: PLC0415
 
-    return Address(settings.read_server, settings.store_schema).masked
+    return server_at(settings.read_server, settings.store_schema).masked
 
 
 def publish(settings: Settings, *, replace: bool = False) -> None:
     """Brings the server to what the index folder holds, with progress on stderr."""
     from askai import recipes  # noqa: PLC0415
-    from askai.postgres.connection import Address  # noqa: PLC0415
+    from askai.servers import server_at  # noqa: PLC0415
 
     with progress() as tell:
         done = recipes.publish(settings, replace=replace, progress=tell)
-    to = Address(settings.server, settings.store_schema).masked
+    to = server_at(settings.server, settings.store_schema).masked
     if done.changed:
         notify(
             f"Published {done.generation} to {to}: {done.documents} documents, {done.added} put "

@@ -2,9 +2,10 @@
 
 from askai.errors import IndexDamaged
 from askai.postgres import nearest
-from askai.postgres.connection import OLDEST_SERVER, OLDEST_VECTOR, Address, Snapshot
-from askai.postgres.published import PublishedIndex, open_published
-from askai.postgres.vectors import KIND, Table
+from askai.postgres.connection import OLDEST_SERVER, OLDEST_VECTOR
+from askai.postgres.published import PublishedIndex
+from askai.postgres.vectors import KIND
+from askai.servers import Table, checked_counts
 
 _TABLES: tuple[Table, ...] = ("passage_vectors", "unit_vectors")
 _COUNTS = """
@@ -58,9 +59,7 @@ def agreement(index: PublishedIndex) -> str:
         "sentences' vectors": (unit_vectors, units),
         "postings": (entries, in_terms),
     }
-    for name, (there, expected) in pairs.items():
-        if there != expected:
-            raise IndexDamaged(f"The {name} are {there}, expected are {expected}.")
+    checked_counts(pairs)
     if broken := index.snapshot.rows(_INVALID, (index.snapshot.address.schema,)):
         raise IndexDamaged(f"Not valid: the index {', '.join(name for (name,) in broken)}.")
     return (
@@ -93,12 +92,3 @@ def recall(index: PublishedIndex) -> str:
             f"{found.sample} stored questions"
         )
     return "; ".join(said)
-
-
-def replica(index: PublishedIndex, primary: Address) -> str:
-    """Whether a replica has what the primary has."""
-    with open_published(Snapshot(primary)) as first:
-        there, here = first.manifest.generation, index.manifest.generation
-        if there != here:
-            raise IndexDamaged(f"The replica still has {here}, the primary has {there}.")
-    return f"has {here}, as the primary"

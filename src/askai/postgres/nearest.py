@@ -20,7 +20,8 @@ from askai.errors import StoreError
 from askai.postgres.connection import Address, Connection
 from askai.postgres.rows import copied
 from askai.postgres.texts import read, stored
-from askai.postgres.vectors import ALL, EXACT, KIND, NEAR, TUNED, Table
+from askai.postgres.vectors import ALL, EXACT, KIND, NEAR, TUNED
+from askai.servers import Table
 from askai.stores import Found
 from askai.stores.exact import best, cosines
 from askai.stores.near import questions_of

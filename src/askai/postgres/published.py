@@ -1,23 +1,21 @@
 """An index that was published, opened to read: what `generations` is for an index folder."""
 
 import json
-from dataclasses import dataclass, field
-from io import BytesIO
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
-from askai.errors import IndexDamaged, IndexMissing
-from askai.induced_lexicon import InducedLexicon
+from askai.errors import IndexMissing
 from askai.manifest import Manifest, SourceState, StoreState, parse_manifest, parse_skipped
 from askai.postgres import tables
 from askai.postgres.catalog import PostgresCatalog
 from askai.postgres.connection import Snapshot
 from askai.postgres.texts import read
-from askai.postgres.vectors import PostgresVectors, Table
+from askai.postgres.vectors import PostgresVectors
 from askai.postgres.words import PostgresWords
 from askai.records import Skipped
+from askai.servers import Table
+from askai.stored_lexicon import StoredLexicon
 from askai.stores import Found
 
 
@@ -64,8 +62,12 @@ class PublishedIndex:
     def words(self) -> PostgresWords:
         return PostgresWords(self.snapshot)
 
-    def induced(self) -> "StoredLexicon":
-        return StoredLexicon(self.snapshot, json.loads(self.state.shares))
+    def induced(self) -> StoredLexicon:
+        return StoredLexicon(self._words, json.loads(self.state.shares), self.where)
+
+    def _words(self) -> bytes:
+        ((content,),) = self.snapshot.rows("SELECT words FROM state")
+        return bytes(content)
 
     def close(self) -> None:
         self.snapshot.close()
@@ -106,37 +108,3 @@ def _state(snapshot: Snapshot) -> tables.State:
     if not rows:
         raise missing
     return tables.State(*rows[0])
-
-
-@dataclass(slots=True)
-class StoredLexicon:
-    """The words of the corpus, see `induced_lexicon.Translator`: they are megabytes, and only a
-    question in another language than most documents' needs them."""
-
-    snapshot: Snapshot
-    shares: dict[str, float]
-    _loaded: InducedLexicon | None = field(default=None, repr=False)
-
-    @property
-    def language(self) -> str:
-        return min(self.shares, key=lambda code: (-self.shares[code], code), default="")
-
-    def translates(self, language: str) -> bool:
-        if language in {self.language, "zh"} or self.language == "zh":
-            return False
-        return self._lexicon().translates(language)
-
-    def translations(self, vector: "np.typing.NDArray[np.float32]") -> tuple[str, ...]:
-        return self._lexicon().translations(vector)
-
-    def _lexicon(self) -> InducedLexicon:
-        if self._loaded is None:
-            ((content,),) = self.snapshot.rows("SELECT words FROM state")
-            try:
-                self._loaded = InducedLexicon.read(BytesIO(content), self.shares)
-            except Exception as error:  # zip, header and key errors of several kinds
-                raise IndexDamaged(
-                    f"The words in {self.snapshot.address.masked} cannot be used: "
-                    f"{type(error).__name__}. Run `askai index --rebuild`."
-                ) from error
-        return self._loaded

@@ -11,9 +11,9 @@ from askai.embedders import Vectors
 from askai.postgres.catalog import CHUNK_NAMES, SOURCE_NAMES, to_column
 from askai.postgres.connection import Connection
 from askai.postgres.texts import stored
-from askai.postgres.vectors import Table
 from askai.publication import NewDocument
 from askai.records import Chunk, Document
+from askai.servers import Table
 from askai.units import embedded_units
 
 _BATCH = 200  # documents copied at a time

@@ -7,17 +7,17 @@ Up to EXACT vectors, and among so many, all of them are looked at.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from askai.embedders import Vector, Vectors
 from askai.postgres.connection import Snapshot
 from askai.postgres.texts import read, stored
+from askai.servers import Table
 from askai.stores import Found, Scores
 from askai.stores.exact import best, checked_query, cosines
 
-Table = Literal["passage_vectors", "unit_vectors"]
 EXACT = 20_000  # vectors
 KIND = "hnsw"
 _ROUNDING = 2e-5  # of an inner product in float32, in whatever order, by both sides
