@@ -17,7 +17,7 @@ LAYERS = (
     ("doctor",),
     ("bench_index",),
     ("answer", "baseline", "bench", "compare", "evaluate", "index_parts", "index_report",
-     "indexing", "verify"),
+     "indexing", "parts", "verify"),
     ("alias_mining", "aliases", "answerability", "asked", "beir", "catalog", "catalog_reader",
      "catalog_writer", "centring", "changes", "chunking", "cite", "conflicts", "corpus",
      "earlier", "evidence", "gate", "generation_writer", "generations", "gold",
@@ -31,8 +31,8 @@ LAYERS = (
 )  # fmt: skip
 PARTS = {"alias_mining", "answer", "answerability", "catalog", "centring", "conflicts", "corpus",
          "embedders", "evidence", "gate", "generations", "index_parts", "indexing",
-         "induced_lexicon", "lexical", "narrowing", "rerankers", "retrieve", "stores",
-         "writers"}  # fmt: skip
+         "induced_lexicon", "lexical", "narrowing", "parts", "rerankers", "retrieve",
+         "stores", "writers"}  # fmt: skip
 
 
 def modules():

@@ -56,7 +56,7 @@ def test_an_index_that_is_up_to_date_loads_nothing_that_answers(indexed):
 
 
 @pytest.mark.parametrize("command", [("ask", QUESTION), ("status",), ("index",)], ids=str)
-def test_an_index_in_a_folder_loads_nothing_of_servers(indexed, command):
+def test_an_index_in_a_folder_loads_nothing_of_servers_parts_and_clusters(indexed, command):
     with indexed.start(sys.executable, "-c", REPORT, *command) as process:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
@@ -66,6 +66,7 @@ def test_an_index_in_a_folder_loads_nothing_of_servers(indexed, command):
         {"psycopg", "psycopg_pool", "pgvector", "pymilvus", "grpc", "pandas"}
         | {"askai.postgres", "askai.milvus", "askai.servers", "askai.publication"}
     )
+    assert loaded.isdisjoint({"pyarrow", "fsspec", "ray", "askai.parts"})
 
 
 @pytest.mark.model

@@ -168,10 +168,15 @@ class Corpus:
 
     def read(self, path: str) -> Document:
         """Reads one file of the corpus; raises ReadError saying why it could not be."""
+        if PurePosixPath(path).suffix.lower() not in SUFFIXES:
+            raise ReadError(f"no reader for {path}")
+        return self.document(path, read_bytes(self.folder / path))
+
+    def document(self, path: str, data: bytes) -> Document:
+        """What a reader makes of these bytes of one file; raises ReadError as `read`."""
         name = SUFFIXES.get(PurePosixPath(path).suffix.lower())
         if name is None:
             raise ReadError(f"no reader for {path}")
-        data = read_bytes(self.folder / path)
         return read_document(
             data,
             path,

@@ -14,6 +14,8 @@
         IndexMismatch             made by another format or with another model
         IndexLocked               another process is writing it
         StoreError                the server that holds it: no way there, no right, no extension
+      PartsError                  parts of an index: none, damaged, of another format or model
+      ClusterError                the Ray cluster: no way there, lost, with another askai on it
       AnswerFileError             a file given to `askai verify`
       GoldError                   a gold set or a bench folder
 
@@ -76,6 +78,14 @@ class IndexLocked(StoredIndexError):
 
 
 class StoreError(StoredIndexError):
+    pass
+
+
+class PartsError(AskaiError):
+    pass
+
+
+class ClusterError(AskaiError):
     pass
 
 

@@ -64,13 +64,13 @@ def build(
     start = perf_counter()
     settings = recipe.settings(corpus)
     listing = corpus.list()
-    if not rebuild and (manifest := _unchanged(corpus, index_dir, settings, listing, full=full)):
+    if not rebuild and (manifest := unchanged(corpus, index_dir, settings, listing, full=full)):
         folder = index_dir / manifest.generation
         return reported(manifest, folder, read_skipped(folder), start, built=False)
     if not listing.files:
-        raise CorpusError(_nothing(corpus, listing.skipped))
+        raise CorpusError(nothing(corpus, listing.skipped))
     journal = RememberingEmbedder(recipe.embedder, index_dir / _JOURNAL)
-    with _few_collections(), writing(index_dir) as building:
+    with few_collections(), writing(index_dir) as building:
         with ExitStack() as stack:  # closed before the commit, which deletes what nobody reads
             earlier = Earlier()
             if not rebuild:
@@ -98,7 +98,7 @@ def build(
 
 
 @contextmanager
-def _few_collections() -> Iterator[None]:
+def few_collections() -> Iterator[None]:
     """Python looks for cycles after every so many new objects, and of the ids and keys of a large
     index, which are in none, there are hundreds of thousands."""
     before = gc.get_threshold()
@@ -118,9 +118,10 @@ def _why_anew(earlier: Manifest, settings: Mapping[str, Any]) -> tuple[tuple[str
     return tuple(_REBUILDS[name] for name in changed), seconds
 
 
-def _unchanged(
+def unchanged(
     corpus: Corpus, index_dir: Path, settings: dict[str, Any], listing: Listing, *, full: bool
 ) -> Manifest | None:
+    """The manifest of the current generation, if it is of these documents and settings."""
     try:
         # What is damaged is made anew, and not called up to date.
         with open_generation(index_dir, full=full) as generation:
@@ -162,7 +163,7 @@ class _Making:
         states, failed, read = self._catalogue(listing)
         skipped = sorted((*failed, *listing.skipped), key=lambda skip: skip.path)
         if not states:
-            raise CorpusError(_nothing(self.corpus, skipped))
+            raise CorpusError(nothing(self.corpus, skipped))
         self.building.finished(CATALOG)
         folder = self.building.path
         parts = write_parts(folder, self.recipe, self.progress, self.earlier)
@@ -189,7 +190,7 @@ class _Making:
                     continue
                 chunks = chunking.chunk(document, budget=self.recipe.chunk_tokens)
                 writer.add_document(document, chunks, file.mtime_ns)
-                states.append(_state(document.source, file))
+                states.append(state_of(document.source, file))
             self.progress("reading", len(listing.files), len(listing.files))
         return states, skipped, read
 
@@ -205,11 +206,11 @@ class _Making:
         return state if state and is_same(self.corpus, file, state) else None
 
 
-def _state(source: Source, file: CorpusFile) -> SourceState:
+def state_of(source: Source, file: CorpusFile) -> SourceState:
     return SourceState(source.path, source.sha256, source.bytes, file.mtime_ns, file.ctime_ns)
 
 
-def _nothing(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
+def nothing(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
     if not skipped:
         kinds = "PDF, HTML, Word, text or Markdown"
         return f"{corpus.folder} holds no documents; put {kinds} files in it."

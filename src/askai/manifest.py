@@ -177,26 +177,44 @@ def listing_digest(files: "Iterable[SourceState | CorpusFile]") -> str:
 
 
 def write_sources(generation: Path, sources: Sequence[SourceState]) -> None:
+    write_durably(generation / SOURCES, sources_json(sources))
+
+
+def sources_json(sources: Sequence[SourceState]) -> str:
+    """The content of sources.json."""
     rows = [[getattr(source, name) for name in SourceState.__dataclass_fields__]
             for source in sources]  # fmt: skip
-    write_durably(generation / SOURCES, json.dumps(rows, ensure_ascii=False))
+    return json.dumps(rows, ensure_ascii=False)
 
 
 def read_sources(generation: Path) -> list[SourceState]:
     """What a generation was made from; raises IndexDamaged when it cannot be read."""
     file = generation / SOURCES
     try:
+        content = file.read_bytes()
+    except OSError as error:
+        unusable(file, str(error), cause=error)
+    return parse_sources(content, file)
+
+
+def parse_sources(content: bytes, file: Path) -> list[SourceState]:
+    """What `content` says; `file` is for the message. Raises IndexDamaged."""
+    try:
         names = list(SourceState.__dataclass_fields__)
-        rows = [dict(zip(names, row, strict=True)) for row in json.loads(file.read_bytes())]
+        rows = [dict(zip(names, row, strict=True)) for row in json.loads(content)]
         return [SourceState(**_checked(row, SourceState, "a source")) for row in rows]
-    except (OSError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         unusable(file, str(error), cause=error)
 
 
 def write_skipped(generation: Path, skipped: Iterable[Skipped]) -> None:
     """Writes skipped.json into a generation's folder."""
-    rows = [asdict(item) for item in skipped]
-    write_durably(generation / SKIPPED, json.dumps(rows, ensure_ascii=False, indent=1))
+    write_durably(generation / SKIPPED, skipped_json(skipped))
+
+
+def skipped_json(skipped: Iterable[Skipped]) -> str:
+    """The content of skipped.json."""
+    return json.dumps([asdict(item) for item in skipped], ensure_ascii=False, indent=1)
 
 
 def read_skipped(generation: Path) -> list[Skipped]:

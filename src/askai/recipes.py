@@ -1,5 +1,6 @@
 """Joins settings to the parts that index; `assemble` joins those that answer."""
 
+import json
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
@@ -13,12 +14,16 @@ from askai.embedders.models import resolve
 from askai.generations import open_generation
 from askai.index_parts import Progress, Recipe
 from askai.lexical import LEXICALS
-from askai.manifest import SKIPPED
+from askai.manifest import SKIPPED, skipped_json, sources_json
 from askai.seams import load
 from askai.settings import Settings
 from askai.stores import STORES
 
 if TYPE_CHECKING:
+    from askai.index_report import IndexReport
+    from askai.parts.address import Place
+    from askai.parts.importing import Imported
+    from askai.parts.manifest import PartsManifest
     from askai.publication import Published
 
 Notify = Callable[[str], None]
@@ -57,10 +62,15 @@ def recipe(settings: Settings, *, notify: Notify = lambda _: None) -> Recipe:
 
 
 def publish(
-    settings: Settings, *, replace: bool = False, progress: Progress = lambda *_: None
+    settings: Settings,
+    *,
+    replace: bool = False,
+    aliases: str | None = None,
+    progress: Progress = lambda *_: None,
 ) -> "Published":
     """Brings the server that the settings name to what the index folder holds; see
-    `servers.Server.publish`."""
+    `servers.Server.publish`. `aliases` is the content of aliases.toml, where it does not lie with
+    the documents."""
     # Whose index is in a folder never loads this.
     from askai.publication import LocalIndex  # noqa: PLC0415
     from askai.servers import server_at  # noqa: PLC0415
@@ -85,6 +95,104 @@ def publish(
             skipped=(path / SKIPPED).read_text("utf-8"),
             shares=(path / WORDS).with_suffix(".json").read_text("utf-8"),
             words=(path / WORDS).read_bytes(),
-            aliases=read_aliases(settings.corpus_dir / ALIASES),
+            aliases=read_aliases(settings.corpus_dir / ALIASES) if aliases is None else aliases,
         )
         return server.publish(local, replace=replace, progress=progress)
+
+
+def export(
+    settings: Settings, address: str, *, progress: Progress = lambda *_: None
+) -> "PartsManifest":
+    """Writes the index, from the server if one is set, as parts; see `parts.exporting.export`."""
+    from askai.parts.address import Place  # noqa: PLC0415
+    from askai.parts.exporting import OpenIndex, other_files  # noqa: PLC0415
+    from askai.parts.exporting import export as write  # noqa: PLC0415
+
+    place = Place(address)
+    if settings.read_server:
+        return _export_published(settings, place, progress)
+    with ExitStack() as stack:
+        generation = stack.enter_context(open_generation(settings.index_dir))
+        path, made = generation.path, generation.manifest.settings
+        store_class = load("store", STORES, made["store"])
+        store, units = (
+            stack.enter_context(closing(store_class.open(path / name))) for name in (VECTORS, UNITS)
+        )
+        lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
+        stack.callback(lexical.close)
+        index = OpenIndex(
+            manifest=generation.manifest,
+            catalog=stack.enter_context(Catalog.open(path / CATALOG)),
+            store=store,
+            units=units,
+            lexical=lexical,
+            files=other_files(path, read_aliases(settings.corpus_dir / ALIASES)),
+        )
+        return write(index, place, progress=progress)
+
+
+def _export_published(settings: Settings, place: "Place", progress: Progress) -> "PartsManifest":
+    from askai.parts.exporting import OpenIndex  # noqa: PLC0415
+    from askai.parts.exporting import export as write  # noqa: PLC0415
+    from askai.servers import server_at  # noqa: PLC0415
+
+    with server_at(settings.read_server, settings.store_schema).open() as found:
+        words = found.induced()
+        index = OpenIndex(
+            manifest=found.manifest,
+            catalog=found.catalog(),
+            store=found.vectors("passage_vectors"),
+            units=found.vectors("unit_vectors"),
+            lexical=found.words(),
+            files={
+                "sources": sources_json(found.sources()).encode(),
+                "skipped": skipped_json(found.skipped).encode(),
+                "words": words.fetch(),
+                "shares": json.dumps(words.shares).encode(),
+                "aliases": found.aliases.encode(),
+            },
+        )
+        return write(index, place, progress=progress)
+
+
+def import_parts(
+    settings: Settings,
+    address: str,
+    *,
+    notify: Notify = lambda _: None,
+    progress: Progress = lambda *_: None,
+) -> "Imported":
+    """Makes the index folder of parts; see `parts.importing.import_parts`."""
+    from askai.parts.address import Place  # noqa: PLC0415
+    from askai.parts.importing import import_parts as read  # noqa: PLC0415
+
+    made = recipe(settings, notify=notify)
+    return read(Place(address), settings.index_dir, made, progress=progress)
+
+
+def build_on_ray(
+    settings: Settings,
+    on: str,
+    *,
+    parts: str = "",
+    rebuild: bool = False,
+    notify: Notify = lambda _: None,
+    progress: Progress = lambda *_: None,
+) -> "IndexReport":
+    """Builds the index folder by the cluster at `on`; see `parts.building.build_on`."""
+    from askai.parts.address import Place  # noqa: PLC0415
+    from askai.parts.building import build_on  # noqa: PLC0415
+    from askai.parts.ray_cluster import check_address, connected  # noqa: PLC0415
+
+    check_address(on)
+    return build_on(
+        lambda: connected(on),
+        open_corpus(settings),
+        settings.index_dir,
+        recipe(settings, notify=notify),
+        model=settings.model,
+        place=Place(parts) if parts else None,
+        rebuild=rebuild,
+        notify=notify,
+        progress=progress,
+    )

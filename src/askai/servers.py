@@ -9,12 +9,12 @@ from typing import Any, Literal, Protocol, Self
 
 from askai.catalog_reader import CatalogReader
 from askai.errors import IndexDamaged
-from askai.induced_lexicon import Translator
 from askai.lexical import WordSearch
 from askai.manifest import Manifest, SourceState, StoreState
 from askai.publication import LocalIndex, Progress, Published
 from askai.records import Skipped
 from askai.seams import load
+from askai.stored_lexicon import StoredLexicon
 from askai.stores import VectorSearch
 
 Table = Literal["passage_vectors", "unit_vectors"]
@@ -60,7 +60,7 @@ class PublishedIndex(Protocol):
 
     def words(self) -> WordSearch: ...
 
-    def induced(self) -> Translator: ...
+    def induced(self) -> StoredLexicon: ...
 
     def close(self) -> None: ...
 

@@ -4,7 +4,13 @@ from typing import NoReturn
 
 import typer
 
-from askai.cli import asking, doctoring, evaluating, indexing  # noqa: F401  each adds its commands
+from askai.cli import (  # noqa: F401  each adds its commands
+    asking,
+    doctoring,
+    evaluating,
+    indexing,
+    moving,
+)
 from askai.cli.app import app
 from askai.cli.console import discard_output, flush, notify, prepare_streams
 from askai.errors import AskaiError, GoldError

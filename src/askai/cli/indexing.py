@@ -18,7 +18,7 @@ from askai.cli.options import (
     settings_of,
     shown_by,
 )
-from askai.errors import IndexMissing, ReadError
+from askai.errors import IndexMissing, ReadError, UsageError
 from askai.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +46,23 @@ def index(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on: follow the folder until Ctrl-C.")
     ] = False,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on",
+            metavar="CLUSTER",
+            help="Read and embed on a Ray cluster: ray://HOST:PORT, or ray for the one of this "
+            "machine.",
+        ),
+    ] = "",
+    parts: Annotated[
+        str,
+        typer.Option(
+            "--parts",
+            metavar="ADDRESS",
+            help="With --on: where parts are kept, a folder or scheme://… [parts/ in the index].",
+        ),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Builds the index of the corpus, or brings it up to date.
@@ -56,13 +73,15 @@ def index(
     and the next run goes on where this one stopped.
     """
     settings = settings_of(context, corpus=corpus, index=index, model=model, store=store)
-    _report(update(settings, rebuild=rebuild), settings, as_json=as_json)
+    if parts and not on:
+        raise UsageError("--parts is where --on keeps its parts; name a cluster, too: --on ray")
+    _report(update(settings, rebuild=rebuild, on=on, parts=parts), settings, as_json=as_json)
     if watch:
-        for report in _followed(settings):
+        for report in _followed(settings, on=on, parts=parts):
             _report(report, settings, as_json=as_json)
 
 
-def _followed(settings: Settings) -> "Iterator[IndexReport]":
+def _followed(settings: Settings, *, on: str, parts: str) -> "Iterator[IndexReport]":
     """Brings the index up to date whenever files change, until Ctrl-C."""
     from watchfiles import watch  # noqa: PLC0415
 
@@ -77,7 +96,7 @@ def _followed(settings: Settings) -> "Iterator[IndexReport]":
         if not changes:
             continue
         try:
-            yield update(settings)
+            yield update(settings, on=on, parts=parts)
         except AskaiError as error:  # no file can be read for now, another process is writing …
             notify(f"askai: {error}")
 
@@ -173,15 +192,35 @@ def _readable(corpus: "Corpus") -> "Iterator[Document]":
             notify(f"Not read: {file.path}: {error}")
 
 
-def update(settings: Settings, *, rebuild: bool = False, full: bool = False) -> "IndexReport":
+def update(
+    settings: Settings,
+    *,
+    rebuild: bool = False,
+    full: bool = False,
+    on: str = "",
+    parts: str = "",
+) -> "IndexReport":
     """Builds the index, or brings it up to date, with progress on stderr, and publishes it where a
-    store is set; with `full` it is held against its checksums, and what is damaged is made anew."""
+    store is set; with `full` it is held against its checksums, and what is damaged is made anew.
+    `on` is a Ray cluster, which keeps what it makes at the address `parts`."""
+    if on:
+        report = _built_on(settings, on, parts, rebuild=rebuild)
+    else:
+        report = _built(settings, rebuild=rebuild, full=full)
+    if settings.server:
+        from askai.cli.serving import publish  # noqa: PLC0415
+
+        publish(settings, replace=rebuild)
+    return report
+
+
+def _built(settings: Settings, *, rebuild: bool, full: bool) -> "IndexReport":
     from askai.indexing import build  # noqa: PLC0415
     from askai.recipes import open_corpus, recipe  # noqa: PLC0415
 
     corpus = open_corpus(settings)
     with progress() as tell:
-        report = build(
+        return build(
             corpus,
             settings.index_dir,
             recipe(settings, notify=notify),
@@ -190,11 +229,15 @@ def update(settings: Settings, *, rebuild: bool = False, full: bool = False) -> 
             progress=tell,
             announce=_announce,
         )
-    if settings.server:
-        from askai.cli.serving import publish  # noqa: PLC0415
 
-        publish(settings, replace=rebuild)
-    return report
+
+def _built_on(settings: Settings, on: str, parts: str, *, rebuild: bool) -> "IndexReport":
+    from askai.recipes import build_on_ray  # noqa: PLC0415
+
+    with progress() as tell:
+        return build_on_ray(
+            settings, on, parts=parts, rebuild=rebuild, notify=notify, progress=tell
+        )
 
 
 def _announce(reasons: tuple[str, ...], seconds: float) -> None:

@@ -32,13 +32,14 @@ def where(settings: Settings) -> str:
     return server_at(settings.read_server, settings.store_schema).masked
 
 
-def publish(settings: Settings, *, replace: bool = False) -> None:
-    """Brings the server to what the index folder holds, with progress on stderr."""
+def publish(settings: Settings, *, replace: bool = False, aliases: str | None = None) -> None:
+    """Brings the server to what the index folder holds, with progress on stderr; `aliases` as in
+    `recipes.publish`."""
     from askai import recipes  # noqa: PLC0415
     from askai.servers import server_at  # noqa: PLC0415
 
     with progress() as tell:
-        done = recipes.publish(settings, replace=replace, progress=tell)
+        done = recipes.publish(settings, replace=replace, aliases=aliases, progress=tell)
     to = server_at(settings.server, settings.store_schema).masked
     if done.changed:
         notify(

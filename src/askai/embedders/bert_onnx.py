@@ -75,7 +75,7 @@ class OnnxBertEncoder:
             if self._passages is None:
                 self._passages = self._open(_EXACT)
         ids = [np.array(self._inputs.ids(text), dtype=np.int32) for text in texts]
-        processors = os.cpu_count() or 1
+        processors = _processors()
         batches = [*_batches(ids, processors)]
         with ThreadPoolExecutor(processors) as pool:
             found = pool.map(
@@ -109,9 +109,15 @@ def _opened(folder: Path, name: str, level: int) -> Any:
 def _for_one_text() -> int:
     """Two threads take half of the time where a processor is free; where none is, they wait for
     each other at each of a hundred steps, and take half as much again."""
-    processors = os.cpu_count() or 1
+    processors = _processors()
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # not on Windows
     return 2 if busy < processors else 1
+
+
+def _processors() -> int:
+    """Those of the machine, or as many as OMP_NUM_THREADS allows: a cluster gives a worker one."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return int(allowed) if allowed.isdecimal() and int(allowed) else os.cpu_count() or 1
 
 
 def _batches(ids: Sequence[NDArray[np.int32]], processors: int) -> Iterator[list[int]]:

@@ -1,0 +1,159 @@
+"""Where parts lie: a folder, or an address that fsspec knows (s3://, gs://, sftp://, …).
+
+Credentials stand where fsspec and its packages look for them; none is shown in a message.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import file_digest
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from askai.errors import AskaiError, PartsError, UsageError
+from askai.files import sync_folder, write_durably
+from askai.parts import StoredFile
+
+_TEMPORARY = ".askai-tmp-"  # in the names of files that are being written
+_USER = re.compile(r"(?<=://)[^/@]*@")
+
+
+class Place:
+    """A folder somewhere; every method raises PartsError when it cannot be reached."""
+
+    def __init__(self, address: str) -> None:
+        """Raises PartsError when nothing here can open such an address, UsageError for none."""
+        if not address.strip():
+            raise UsageError("The address of the parts is empty; expected a folder or scheme://…")
+        self.address = address
+        self.shown = _USER.sub("", address)
+        self.folder = None if "://" in address else Path(address).expanduser()
+        self._files: Any = None  # fsspec's, where it is no folder
+        self._root = ""
+        if self.folder is None:
+            self._files, self._root = _opened(address, self.shown)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a folder of this machine, which another may not have."""
+        return self.folder is not None
+
+    def names(self) -> set[str]:
+        """Of all files in it; none where it is not there."""
+        with self._explained("list"):
+            if self.folder:
+                there = self.folder.is_dir()
+                return {file.name for file in self.folder.iterdir()} if there else set()
+            self._files.invalidate_cache()
+            if not self._files.isdir(self._root):
+                return set()
+            return {name.rpartition("/")[2] for name in self._files.ls(self._root, detail=False)}
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file."""
+        with self._explained(f"read {name} of"):
+            if self.folder:
+                return (self.folder / name).read_bytes()
+            content: bytes = self._files.cat_file(self._path(name))
+            return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes a file whole, under another name first, or not at all."""
+        with self._explained("write to"):
+            if self.folder:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_durably(self.folder / name, content, shared=True)
+                sync_folder(self.folder)
+                return
+            self._files.makedirs(self._root, exist_ok=True)
+            temporary = self._path(f"{_TEMPORARY}{token_hex(8)}")
+            try:
+                self._files.pipe_file(temporary, content)
+                self._files.mv(temporary, self._path(name))
+            except BaseException:
+                with suppress(Exception):
+                    self._files.rm(temporary)
+                raise
+
+    def checked(self, file: StoredFile, spool: Path) -> Path:
+        """A file on this machine that has the bytes that it should have; it is brought into
+        `spool` where it lies elsewhere. Raises PartsError when it is gone or damaged."""
+        if self.folder:
+            path = self.folder / file.name
+        else:
+            path = spool / file.name
+            path.write_bytes(self.read(file.name))
+        with self._explained(f"read {file.name} of"), path.open("rb") as content:
+            found = file_digest(content, "sha256").hexdigest()
+        if found != file.sha256:
+            raise self.damaged(file.name, f"its SHA-256 is {found}, expected {file.sha256}")
+        return path
+
+    def content(self, file: StoredFile) -> bytes:
+        """The bytes of a small file, checked as `checked` does."""
+        content = self.read(file.name)
+        if StoredFile.of(file.name, content) != file:
+            raise self.damaged(file.name, "its SHA-256 is not the one of the manifest")
+        return content
+
+    def remove(self, name: str) -> None:
+        with self._explained("delete in"):
+            if self.folder:
+                (self.folder / name).unlink(missing_ok=True)
+            else:
+                self._files.rm(self._path(name))
+
+    def damaged(self, name: str, found: object) -> PartsError:
+        return PartsError(
+            f"{name} of {self.shown} cannot be used: {found}. Export again, or copy it again."
+        )
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """What a file system has against it, in one sentence; there are as many kinds of errors as
+        packages for them."""
+        try:
+            yield
+        except AskaiError:
+            raise
+        except FileNotFoundError as error:
+            raise PartsError(
+                f"Cannot {what} {self.shown}: it is not there. Export again, or copy all of it."
+            ) from error
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise PartsError(f"Cannot {what} {self.shown}: {why}.") from error
+        except Exception as error:
+            raise PartsError(
+                f"Cannot {what} {self.shown}: {type(error).__name__}: {error}."
+            ) from error
+
+
+def _opened(address: str, shown: str) -> tuple[Any, str]:
+    try:
+        from fsspec.core import url_to_fs  # noqa: PLC0415 - a folder needs none of it
+    except ImportError as error:
+        raise PartsError(
+            f"{shown} needs the package fsspec: pip install 'askai[parts]'; a folder needs none."
+        ) from error
+    try:
+        files, root = url_to_fs(address)
+    except (ImportError, ValueError) as error:
+        scheme = address.partition("://")[0]
+        why = " ".join(str(error).split()).rstrip(".")
+        raise PartsError(
+            f"Nothing here opens addresses {scheme}:// ({why}). Install fsspec's package for it, "
+            "or name a folder."
+        ) from error
+    except Exception as error:
+        raise PartsError(f"Cannot open {shown}: {type(error).__name__}: {error}.") from error
+    return files, str(root).rstrip("/")
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file is what an interrupted `Place.write` left in a folder."""
+    return _TEMPORARY in name or bool(re.search(r"\.(parquet|json|npz|toml)\.\d+$", name))
