@@ -145,7 +145,7 @@ def test_an_address_of_fsspec_does_what_a_folder_does(exported):
 def test_who_has_no_documents_is_told_what_needs_them(exported):
     ran = exported.run("--corpus", "nowhere", "--index", "other", "import", "out")
     assert (ran.code, "There is no folder nowhere here" in ran.err) == (0, True)
-    exported.write("aliases.toml", '[[alias]]\nnames = ["Nanjing", "Nankín"]\n')
+    exported.write("aliases.toml", 'names = [["Nanjing", "Nankín"]]\n')
     ran = exported.run("--index", "other", "import", "out")
     assert "aliases.toml is not the one that the index was exported with" in ran.err
 

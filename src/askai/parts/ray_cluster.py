@@ -6,8 +6,10 @@ again elsewhere, with nothing to put back first. A worker keeps the model betwee
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from secrets import token_hex
 from typing import Any
 
 from askai.errors import AskaiError, ClusterError, UsageError
@@ -18,6 +20,7 @@ _ADDRESS = re.compile(r"ray://[^/\s]+:\d+")
 _AHEAD = 2  # tasks that wait for each processor, so that none waits for its next
 _RETRIES = 20  # of a task whose worker or node was lost
 _POLL = 1.0  # seconds
+_CONNECT = 5.0  # seconds to wait for the server of ray://
 
 KEPT = "What was made is kept: run the same command again, and it goes on from there."
 
@@ -43,13 +46,8 @@ def connected(on: str) -> Iterator["Cluster"]:
         raise ClusterError(
             "Building on Ray needs the package ray: pip install 'askai[ray]'"
         ) from error
-    options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    if on != "ray":
-        options["address"] = on
-    elif not os.environ.get("RAY_ADDRESS"):
-        options["include_dashboard"] = False
     try:
-        ray.init(**options)
+        _init(ray, on)
     except Exception as error:
         raise ClusterError(
             f"No Ray cluster answers at {on if on != 'ray' else _here()}: {_first(error)} Start "
@@ -60,6 +58,24 @@ def connected(on: str) -> Iterator["Cluster"]:
     finally:
         with suppress(Exception):
             ray.shutdown()
+
+
+def _init(ray: Any, on: str) -> None:
+    """Connects to the cluster, or starts one on this machine where `ray` finds none."""
+    options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    if on != "ray":
+        host, _, port = on.removeprefix("ray://").rpartition(":")
+        socket.create_connection((host, int(port)), timeout=_CONNECT).close()  # Ray tries for 30 s
+        ray.init(address=on, **options)
+        return
+    try:
+        ray.init(address=os.environ.get("RAY_ADDRESS") or "auto", **options)
+    except ConnectionError:
+        if os.environ.get("RAY_ADDRESS"):
+            raise
+        # Only who knows its token may give it work; Ray's own would be left in the user's home.
+        os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
+        ray.init(address="local", include_dashboard=False, **options)
 
 
 class Cluster:
