@@ -148,7 +148,8 @@ def _make(
     address = "" if place.is_here else place.address
     with connect() as makers:
         nodes = "1 node" if makers.nodes == 1 else f"{makers.nodes} nodes"
-        notify(f"Building {len(missing)} parts on {nodes} with {makers.processors} processors.")
+        parts = "1 part" if len(missing) == 1 else f"{len(missing)} parts"
+        notify(f"Building {parts} on {nodes} with {makers.processors} processors.")
         pace = Pace(len(missing), sum(plan.bytes for plan in missing.values()), notify)
         tasks = (planner.task(plan, address=address) for plan in missing.values())
         for name, content in makers.made(tasks):

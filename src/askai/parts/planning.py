@@ -14,7 +14,7 @@ from askai.records import Skipped
 
 _PARTS = 256  # of a large folder, about
 _FILES = (4, 256)  # in a part, at least and at most
-_BYTES = (1 << 17, 1 << 26)  # of the files of a part, at least and at most
+_BYTES = (1 << 15, 1 << 26)  # of the files of a part, at least and at most
 _DIGEST = 32  # bytes at the end of a file's key
 
 
