@@ -4,6 +4,7 @@ import os
 import random
 import re
 import signal
+import sys
 import time
 
 import pytest
@@ -101,6 +102,40 @@ def test_an_interrupted_build_goes_on_by_another_way_to_the_cluster(built, nodes
     check_same(built, "stopped")
     assert built.run("--index", "copy", "import", "shared").code == 0
     check_same(built, "copy")
+
+
+ANOTHER = """
+import sys
+from pathlib import Path
+from dataclasses import replace
+from askai.corpus import Corpus
+from askai.errors import ClusterError
+from askai.parts.planning import Planner
+from askai.parts.ray_cluster import connected
+from askai.recipes import recipe
+from askai.settings import Settings
+corpus, made = Corpus.open(Path("corpus"), max_bytes=1_000_000), recipe(Settings(model="hashing"))
+planner = Planner(corpus, made, "hashing", made.settings(corpus))
+plans, _ = planner.plan(corpus.list().files[:1], lambda *_: None)
+task = planner.task(plans[0], address="")
+with connected("ray") as cluster:
+    (whole,) = cluster.made(iter([task]))
+    print(whole[0] == plans[0].name)
+    try:
+        list(cluster.made(iter([replace(task, shaping={**task.shaping, "tokens": "0"})])))
+    except ClusterError as error:
+        print(error)
+"""
+
+
+def test_a_node_with_another_askai_is_named(built, nodes):
+    process = built.start(
+        *nodes.prefix, sys.executable, "-c", ANOTHER,
+        environment={**nodes.environment, "RAY_ADDRESS": nodes.address},
+    )  # fmt: skip
+    ran = ended(process)
+    assert ran.out.splitlines()[0] == "True", ran.err
+    assert ran.out.splitlines()[1].startswith("A node of the cluster has another askai or model")
 
 
 def test_a_worker_and_a_node_are_killed_and_the_result_is_the_same(built, nodes):
