@@ -24,6 +24,8 @@ from askai.index_report import IndexReport
 from askai.indexing import build
 from askai.manifest import Counts, Manifest, StoreState
 from askai.measures import Span
+from askai.parts import Part, StoredFile
+from askai.parts.manifest import PartsManifest
 from askai.recipes import open_corpus, recipe
 from askai.records import (
     Abstention,
@@ -45,6 +47,7 @@ from askai.verify import CitationProof, SentenceProof, Verification, verify
 REPOSITORY = Path(__file__).parent.parent
 NAMES = (
     "answer", "passages", "context", "verification", "index", "status", "models", "beir", "aliases",
+    "export",
 )  # fmt: skip
 SCHEMAS = {
     name: json.loads((resources.files("askai") / f"schemas/{name}.json").read_text("utf-8"))
@@ -212,6 +215,11 @@ def bench_run(*outcomes, limit=None, built=True):
     return bench_report.to_dict(BenchRun(bench, how, report, "hashing", outcomes, 0.5))
 
 
+_FILES = (StoredFile("documents-0.parquet", SHA, 3), StoredFile("passages-0.parquet", SHA, 4))
+EXPORTED = PartsManifest(
+    "0.1.0", "2026-11-21T21:59:00+00:00", GENERATION, {}, 384, 0.0, Counts(1, 2, 0, 5),
+    (Part("0", "hashing/1/512", 1, 2, 3, _FILES),), {},
+)  # fmt: skip
 MINED = Suggestion(("CXMT", "长鑫存储"), "a.txt", 0, 11)
 JUDGED = BeirQuery("q1", "?", answerable=True, relevant={"a": 1}, spans=((Span("a", 0, 1),),))
 UNJUDGED = BeirQuery("q2", "?", answerable=False, relevant={})
@@ -239,6 +247,7 @@ MADE = [
     ("status", "described", status_object(Changes((), (), (), descriptions=True))),
     ("aliases", "two", output.suggestions_object([MINED, replace(MINED, start=5)], shown=str)),
     ("aliases", "none", output.suggestions_object([], shown=str)),
+    ("export", "one", output.export_object(EXPORTED, address="s3://bucket/cities")),
     ("models", "one", output.models_object([MODEL])),
     (
         "models",
@@ -363,6 +372,7 @@ MAY_BE_NULL = {
     "status": set(),
     "models": {"dim"},
     "aliases": set(),
+    "export": set(),
     "beir": {"limit", "measures", "spans", "aurc", "right"},
 }  # fmt: skip
 

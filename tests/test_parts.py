@@ -96,6 +96,7 @@ def desk(desk):
 def exported(desk):
     ran = desk.run("export", "out")
     assert (ran.code, ran.out.startswith("Exported g-")) == (0, True), ran
+    assert desk.run("export", "out", "--json").json["documents"] == 3
     return desk
 
 

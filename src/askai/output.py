@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from askai.embedders.models import ModelInfo
     from askai.index_report import IndexReport
     from askai.manifest import Manifest
+    from askai.parts.manifest import PartsManifest
     from askai.records import Answer, Citation, Hit, Skipped
     from askai.scope import Scope
     from askai.verify import Verification
@@ -133,6 +134,20 @@ def index_object(report: IndexReport, *, corpus: str, index: str) -> dict[str, A
         "skipped": [_skipped(skip) for skip in report.skipped],
         "encodings": [{"path": p, "encoding": e} for p, e in report.encodings.items()],
         "seconds": round(report.seconds, 2),
+    }
+
+
+def export_object(manifest: PartsManifest, *, address: str) -> dict[str, Any]:
+    """schemas/export.json."""
+    return {
+        "schema": "askai.export/1",
+        "address": address,
+        "generation": manifest.generation,
+        "documents": manifest.counts.documents,
+        "passages": manifest.counts.chunks,
+        "vectors": manifest.counts.texts,
+        "parts": len(manifest.parts),
+        "bytes": sum(file.size for part in manifest.parts for file in part.files),
     }
 
 

@@ -29,6 +29,7 @@ def export_command(
     corpus: CorpusOption = None,
     index: IndexOption = None,
     store: StoreOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Writes the index as Parquet files, from which it can be made again without the documents.
 
@@ -36,10 +37,15 @@ def export_command(
     already is not written again. Of an index on a server (--store) the same.
     """
     settings = settings_of(context, corpus=corpus, index=index, store=store)
-    from askai import recipes  # noqa: PLC0415
+    from askai import output, recipes  # noqa: PLC0415
 
     with progress() as tell:
         manifest = recipes.export(settings, address, progress=tell)
+    if as_json:
+        from askai.parts.address import without_user  # noqa: PLC0415
+
+        print_json(output.export_object(manifest, address=without_user(address)))
+        return
     counts = manifest.counts
     show_text(
         f"Exported {manifest.generation}: {counts.documents} documents, {counts.chunks} passages, "

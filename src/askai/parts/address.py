@@ -27,7 +27,7 @@ class Place:
         if not address.strip():
             raise UsageError("The address of the parts is empty; expected a folder or scheme://…")
         self.address = address
-        self.shown = _USER.sub("", address)
+        self.shown = without_user(address)
         self.folder = None if "://" in address else Path(address).expanduser()
         self._files: Any = None  # fsspec's, where it is no folder
         self._root = ""
@@ -131,6 +131,11 @@ class Place:
             raise PartsError(
                 f"Cannot {what} {self.shown}: {type(error).__name__}: {error}."
             ) from error
+
+
+def without_user(address: str) -> str:
+    """The address as it may be shown: without a user and his password."""
+    return _USER.sub("", address)
 
 
 def _opened(address: str, shown: str) -> tuple[Any, str]:
