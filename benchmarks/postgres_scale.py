@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -24,6 +24,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from askai import servers
 from askai.aliases import Aliases
 from askai.centring import centring_for
 from askai.embedders import Vectors
@@ -216,7 +217,7 @@ def measured(address: Address, bench: Path, work: Path, rows: int, units: int) -
     with address.pool(size=4) as pool, open_published(Snapshot(address, pool)) as opened:
         result |= recalls(opened, index, asked)
         result["bytes_per_passage"] = sizes(opened, rows)
-        result |= questions(address, pool, bench)
+        result |= questions(lambda: open_published(Snapshot(address, pool)), bench)
     return result
 
 
@@ -253,13 +254,13 @@ def sizes(opened: PublishedIndex, rows: int) -> dict[str, int]:
     return {"all": sum(each.values()), **each}
 
 
-def questions(address: Address, pool: Any, bench: Path) -> dict[str, Any]:
+def questions(opens: Callable[[], servers.PublishedIndex], bench: Path) -> dict[str, Any]:
     """Warm hybrid questions: a snapshot each, both legs, the passages; embedded beforehand."""
     embedder = resolve("multilingual-e5-small")
     texts = list(_questions(bench))[:QUESTIONS]
     prepared: list[Query] = []
     times: list[float] = []
-    with open_published(Snapshot(address, pool)) as opened:
+    with opens() as opened:
         prepared = [_retriever(opened, embedder).query(text) for text in texts]
     for warm in (True, False):
         begun = time.perf_counter()
@@ -267,14 +268,14 @@ def questions(address: Address, pool: Any, bench: Path) -> dict[str, Any]:
             if time.perf_counter() - begun > SECONDS:
                 break
             start = time.perf_counter()
-            with open_published(Snapshot(address, pool)) as opened:
+            with opens() as opened:
                 _retriever(opened, embedder).search(query, K)
             if not warm:
                 times.append(1000 * (time.perf_counter() - start))
     return {"questions": len(times), "hybrid_ms": percentiles(times)}
 
 
-def _retriever(opened: PublishedIndex, embedder: Any) -> Retriever:
+def _retriever(opened: servers.PublishedIndex, embedder: Any) -> Retriever:
     return Retriever(
         catalog=opened.catalog(),
         store=opened.vectors("passage_vectors"),

@@ -191,6 +191,10 @@ WRONG_STORES = {
     "no address": ({"ASKAI_STORE": f"host=h password={WORD}"}, "store is neither a name"),
     "half an address": ({"ASKAI_STORE": f"u:{WORD}@h/d"}, "store is neither a name"),
     "a replica of nothing": ({"ASKAI_STORE_READ": f"postgresql://u:{WORD}@h/d"}, "store_read is"),
+    "a replica of another kind": (
+        {"ASKAI_STORE": f"milvus://u:{WORD}@h/d", "ASKAI_STORE_READ": f"postgresql://u:{WORD}@h/d"},
+        "store_read is",
+    ),
     "a schema": (
         {"ASKAI_STORE": "postgresql://h/d", "ASKAI_STORE_SCHEMA": 'a"; drop'},
         "expected letters, digits and _",
@@ -205,4 +209,6 @@ def test_a_wrong_store_is_refused_and_no_password_is_told(desk, variables, says)
 
 def test_settings_do_not_show_an_address():
     shown = repr(Settings(store=f"postgresql://u:{WORD}@h/d", store_read=f"postgres://{WORD}@h"))
+    assert WORD not in shown
+    shown = repr(Settings(store=f"milvus://u:{WORD}@h/d", store_read=f"milvus://u:{WORD}@i/d"))
     assert WORD not in shown

@@ -1,7 +1,7 @@
 """Joins settings to the parts that index; `assemble` joins those that answer."""
 
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from askai.aliases import read_aliases
@@ -19,7 +19,7 @@ from askai.settings import Settings
 from askai.stores import STORES
 
 if TYPE_CHECKING:
-    from askai.publication import Published
+    from askai.publication import LocalIndex, Published
 
 Notify = Callable[[str], None]
 
@@ -62,10 +62,18 @@ def publish(
     """Brings the server that the settings name to what the index folder holds; see
     `servers.Server.publish`."""
     # Whose index is in a folder never loads this.
-    from askai.publication import LocalIndex  # noqa: PLC0415
     from askai.servers import server_at  # noqa: PLC0415
 
     server = server_at(settings.server, settings.store_schema)
+    with opened_local(settings) as local:
+        return server.publish(local, replace=replace, progress=progress)
+
+
+@contextmanager
+def opened_local(settings: Settings) -> Iterator["LocalIndex"]:
+    """The current generation of the index folder, as a server is told of it."""
+    from askai.publication import LocalIndex  # noqa: PLC0415
+
     with ExitStack() as stack:
         generation = stack.enter_context(open_generation(settings.index_dir))
         path, made = generation.path, generation.manifest.settings
@@ -75,7 +83,7 @@ def publish(
         )
         lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
         stack.callback(lexical.close)
-        local = LocalIndex(
+        yield LocalIndex(
             manifest=generation.manifest,
             catalog=stack.enter_context(Catalog.open(path / CATALOG)),
             store=store,
@@ -87,4 +95,3 @@ def publish(
             words=(path / WORDS).read_bytes(),
             aliases=read_aliases(settings.corpus_dir / ALIASES),
         )
-        return server.publish(local, replace=replace, progress=progress)

@@ -16,9 +16,9 @@ from askai.errors import SettingsError
 from askai.files import cache_dir
 
 FILE = "askai.toml"
-# Read where the cache is, before any settings; and by the tests, for their server.
-_OTHER_VARIABLES = frozenset({"ASKAI_CACHE", "ASKAI_PG_DSN"})
-_SERVERS = ("postgresql", "postgres")
+# Read where the cache is, before any settings; and by the tests, for their servers.
+_OTHER_VARIABLES = frozenset({"ASKAI_CACHE", "ASKAI_PG_DSN", "ASKAI_MILVUS_URI"})
+_SERVERS = ("postgresql", "postgres", "milvus")
 _LOCAL_STORE = "faiss"
 _NAME = re.compile(r"[\w.-]+")
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -33,7 +33,7 @@ class Settings:
     model: str = "multilingual-e5-small"  # of the embedder
     store: str = field(default="faiss", repr=False)  # a name, or the address of a server
     store_read: str = field(default="", repr=False)  # of a replica that questions go to
-    store_schema: str = "askai"  # of the server's tables
+    store_schema: str = "askai"  # of the server's tables; begins the names of its collections
     lexical: str = "bm25"
     reranker: str = "ms-marco-MiniLM-L-12-v2"  # or "none"
     writer: str = "extractive"
@@ -65,16 +65,17 @@ class Settings:
             scheme, mark, _ = value.partition("://")
             if mark and scheme not in _SERVERS:
                 raise SettingsError(
-                    f"{name} is an address of the kind {_kind(scheme)}; expected postgresql://…"
+                    f"{name} is an address of the kind {_kind(scheme)}; expected postgresql://… or milvus://…"
                 )
             if not mark and value and not _NAME.fullmatch(value):
                 raise SettingsError(
-                    f"{name} is neither a name, such as faiss, nor an address postgresql://…"
+                    f"{name} is neither a name, such as faiss, nor an address, postgresql://… or milvus://…"
                 )
-        if self.store_read and not (self.server and "://" in self.store_read):
+        kind, mark, _ = self.store_read.partition("://")
+        if self.store_read and not (mark and self.server.partition("://")[0][:6] == kind[:6]):
             raise SettingsError(
                 "store_read is the address of a replica of the server that store names; set both "
-                "to postgresql://…"
+                "to postgresql://…, or both to milvus://…"
             )
         if not _SCHEMA.fullmatch(self.store_schema):
             raise SettingsError(

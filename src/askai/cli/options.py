@@ -32,8 +32,8 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         metavar="ADDRESS",
-        help="postgresql://… of a server that holds the index; without its password, which belongs "
-        "into PGPASSFILE [in the index folder].",
+        help="postgresql://… or milvus://… of a server that holds the index; without its password, "
+        "which belongs into PGPASSFILE or MILVUS_TOKEN [in the index folder].",
     ),
 ]
 NoRerankOption = Annotated[
