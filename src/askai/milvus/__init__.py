@@ -21,8 +21,11 @@ Nothing outside this folder imports pymilvus, and nothing imports this folder be
 used.
 """
 
+import os
+
 from askai.errors import StoreError
 
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it writes on stderr what is raised, too
 try:
     import pymilvus as _  # noqa: F401  looked for once, for all modules here
 except ModuleNotFoundError as error:

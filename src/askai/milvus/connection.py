@@ -36,8 +36,8 @@ _ROWS = 1_000  # sent or asked for at a time …
 _BYTES = 8_000_000  # … and no more than so many are sent
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 # What TLS needs to know, by the names that pymilvus has.
-_FILES = frozenset({"ca_pem_path", "server_pem_path", "client_pem_path", "client_key_path",
-                    "server_name"})  # fmt: skip
+_MUTUAL = frozenset({"ca_pem_path", "client_pem_path", "client_key_path"})  # all, or none
+_FILES = _MUTUAL | {"server_pem_path", "server_name"}
 _ERRORS = (MilvusException, grpc.RpcError, grpc.FutureTimeoutError)
 _NOT_FOUND, _NOT_LOADED = 100, 101  # a collection
 
@@ -61,6 +61,7 @@ class Address:
         self.database = parts.path.strip("/") or "default"
         self._secure = self._options.pop("secure", "false")
         wrong = not self.host or parts.fragment or not _NAME.fullmatch(self.database)
+        wrong = wrong or len(_MUTUAL & self._options.keys()) not in {0, len(_MUTUAL)}
         if wrong or self._options.keys() - _FILES or self._secure not in {"true", "false"}:
             raise _no_address()
 
@@ -93,7 +94,7 @@ class Address:
                 dedicated=True,  # closed by whoever opened it
                 **self._options,
             )
-        except _ERRORS as error:
+        except (*_ERRORS, OSError) as error:  # a file of a certificate
             raise self._refused(error) from None
 
     def reopened(self) -> MilvusClient:
@@ -121,6 +122,7 @@ class Address:
             "database": "it has no such database",
             "certificate": "its certificate is not accepted",
             "ssl": "TLS could not be agreed on",
+            "no such file": "a file of its certificates is not there",
             "fail connecting": "what listens there does not answer as a Milvus, or wants TLS",
         }
         reason = next((why for words, why in reasons.items() if words in said), "")

@@ -87,7 +87,7 @@ class MilvusWordTables:
         named = {digest(self._words[term]): term for term in terms}
         rows = self._before.versions(POSTINGS, named, number=block)
         self.outdated += all_keys(rows)
-        for thing in self._before.held(row for row in rows if row["count"]):
+        for thing in self._before.held(all_keys(row for row in rows if row["count"])):
             self._held.add(named[thing.key])
             yield named[thing.key], entries_of([thing.content])
 

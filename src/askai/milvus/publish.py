@@ -54,10 +54,11 @@ from askai.milvus.published import (
     WORDS,
     parts_of,
 )
-from askai.milvus.snapshot import Snapshot, all_keys
+from askai.milvus.snapshot import Snapshot
 from askai.milvus.state import (
     GRACE,
     Dead,
+    PartAt,
     State,
     forget_states,
     highest_number,
@@ -133,7 +134,7 @@ def _manifest(before: Snapshot) -> str:
 
 def _is_there(local: LocalIndex, before: State) -> bool:
     same = before.generation == local.manifest.generation
-    return same and before.parts[ALIASES] == _digest(_text(local.aliases))
+    return same and before.parts[ALIASES].digest == _digest(_text(local.aliases))
 
 
 def _sweep(client: Client, before: State | None, *, replace: bool = False) -> None:
@@ -336,8 +337,8 @@ class _Publication:
 
     def _put_parts(
         self, rows: str, number: int, questions: dict[str, Any], *, whole: bool
-    ) -> dict[str, str]:
-        """Those that have changed; returns the digests of all."""
+    ) -> dict[str, PartAt]:
+        """Those that have changed; returns where all are."""
         local = self.local
         contents = {
             MANIFEST: as_json(asdict(local.manifest)),
@@ -347,18 +348,20 @@ class _Publication:
             WORDS: local.words,
             QUESTIONS: json.dumps(questions).encode(),
         }
-        digests = {name: _digest(content) for name, content in contents.items()}
         there = self.before.state.parts if self.before and not whole else {}
-        changed = [name for name in contents if there.get(name) != digests[name]]
-        self.client.put(rows, rows_of(
-            Thing(kind=PART, key=digest(name), born=number, content=contents[name])
-            for name in changed
-        ))  # fmt: skip
-        if self.before and not whole:
-            keys = [digest(name) for name in changed]
-            versions = self.before.versions(PART, keys)
-            self.outdated += all_keys(versions)
-        return digests
+        parts = {}
+        for name, content in contents.items():
+            before = there.get(name)
+            if before and before.digest == _digest(content):
+                parts[name] = before
+                continue
+            thing = Thing(kind=PART, key=digest(name), born=number, content=content)
+            pieces = [*rows_of([thing])]
+            self.client.put(rows, pieces)
+            parts[name] = PartAt(_digest(content), number, len(pieces))
+            if before:
+                self.outdated += before.keys(name)
+        return parts
 
     def _put_outdated(self, rows: str, number: int) -> None:
         """Names what this state no longer shows, for the publication that takes it out."""

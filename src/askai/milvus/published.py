@@ -8,7 +8,7 @@ from typing import Self
 from askai.errors import IndexDamaged
 from askai.manifest import Manifest, SourceState, StoreState, parse_manifest, parse_skipped
 from askai.milvus.catalog import MilvusCatalog
-from askai.milvus.collections import PART, TABLES, digest, from_json
+from askai.milvus.collections import TABLES, digest, from_json
 from askai.milvus.snapshot import Snapshot
 from askai.milvus.vectors import MilvusVectors
 from askai.milvus.words import MilvusWords
@@ -96,8 +96,9 @@ def open_published(snapshot: Snapshot) -> PublishedIndex:
 def parts_of(snapshot: Snapshot, names: Iterable[str]) -> dict[str, bytes]:
     """The parts of these names; raises IndexDamaged when one is missing."""
     named = {digest(name): name for name in names}
-    things = snapshot.held(snapshot.versions(PART, named))
-    found = {named[thing.key]: thing.content for thing in things}
+    at = snapshot.state.parts
+    keys = [key for name in named.values() if name in at for key in at[name].keys(name)]
+    found = {named[thing.key]: thing.content for thing in snapshot.held(keys)}
     for name in named.values():
         if name not in found:
             raise IndexDamaged(

@@ -103,10 +103,10 @@ class Snapshot:
         where = f"kind == {kind} and part == 0 and born <= {self.state.number}"
         return iter(newest(self.client.everything(self._rows(), where, names)))
 
-    def held(self, versions: Iterable[Row]) -> list[Thing]:
-        """What these hold."""
+    def held(self, keys: Iterable[str]) -> list[Thing]:
+        """What the rows with these primary keys hold."""
         self._check()
-        return things_of(self.client.query_in(self._rows(), "pk", all_keys(versions), FIELDS))
+        return things_of(self.client.query_in(self._rows(), "pk", keys, FIELDS))
 
     def vectors(self, table: Table, keys: Iterable[str]) -> list[Row]:
         self._check()

@@ -18,7 +18,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from askai.errors import IndexDamaged, IndexMismatch
-from askai.milvus.collections import VERSION, packed, state_name, unpacked
+from askai.milvus.collections import (
+    PART,
+    VERSION,
+    Thing,
+    digest,
+    key_of,
+    packed,
+    state_name,
+    unpacked,
+)
 from askai.milvus.connection import Address, Client, Row
 
 STATE, PUBLISHER = range(2)  # kinds of rows
@@ -36,6 +45,20 @@ class Dead:
     epoch: int | None = None  # one that was left as a whole
 
 
+@dataclass(frozen=True, slots=True)
+class PartAt:
+    """Where a part of the index as a whole is."""
+
+    digest: str  # of what it holds
+    born: int  # the state that it is first of
+    rows: int
+
+    def keys(self, name: str) -> list[str]:
+        """The primary keys of its rows."""
+        thing = Thing(kind=PART, key=digest(name), born=self.born)
+        return [key_of(thing, row) for row in range(self.rows)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     number: int
@@ -51,7 +74,7 @@ class State:
     numbers: int  # the first number of a passage that is free
     postings: int
     found_by: dict[str, dict[str, Any]]  # how each kind of vectors is found, as `stores.Found`
-    parts: dict[str, str]  # the digests of what they hold, by name
+    parts: dict[str, "PartAt"]  # by name
     oldest: int  # the first state that can still be read
     dead: tuple[Dead, ...] = ()
     version: int = field(default=VERSION)
@@ -76,9 +99,10 @@ def read_state(client: Client, *, anew: bool = False) -> State | None:
     and all is made `anew`. Raises IndexMismatch where it is of another version, of a newer one in
     any case, and IndexDamaged where it is none."""
     states = state_name(client.address.name)
-    if not client.has(states):
+    try:
+        rows = client.query(states, f"kind == {STATE}", _FIELDS)
+    except IndexMismatch:  # there is no such collection
         return None
-    rows = client.query(states, f"kind == {STATE}", _FIELDS)
     for number in sorted({row["number"] for row in rows}, reverse=True):
         parts = {row["part"]: row for row in rows if row["number"] == number}
         if len(parts) == parts[min(parts)]["parts"]:  # else it is being written
@@ -109,7 +133,8 @@ def _parsed(pieces: list[str], address: Address, *, anew: bool) -> State | None:
         )
     try:
         dead = [Dead(**d | {"documents": tuple(d["documents"])}) for d in values.pop("dead")]
-        return State(**values, dead=tuple(dead))
+        parts = {name: PartAt(**at) for name, at in values.pop("parts").items()}
+        return State(**values, dead=tuple(dead), parts=parts)
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(address) from error
 

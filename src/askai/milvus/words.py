@@ -8,7 +8,7 @@ import numpy as np
 from askai.lexical.blocks import ENTRY, BlockWords, Entries
 from askai.milvus.collections import POSTINGS, TOKENS, digest, from_json, read_id
 from askai.milvus.connection import Row
-from askai.milvus.snapshot import Snapshot
+from askai.milvus.snapshot import Snapshot, all_keys
 
 BLOCK = 1 << 13  # passage numbers
 _KEPT = 1 << 16  # rows of postings whose keys are remembered
@@ -44,7 +44,7 @@ class MilvusPostings:
             self.frequencies(tokens)
         blocks: dict[str, dict[int, bytes]] = {token: {} for token in tokens}
         wanted = [row for key in named for row in self._rows[key]]
-        for thing in self._snapshot.held(wanted):
+        for thing in self._snapshot.held(all_keys(wanted)):
             blocks[named[thing.key]][thing.number] = thing.content
         return {token: _joined(some) for token, some in blocks.items()}
 
