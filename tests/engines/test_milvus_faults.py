@@ -43,7 +43,17 @@ from engines.test_pg_faults import WORD, fails
         (f"milvus://me:{WORD}@h/two/parts", "The store's address cannot be read"),
         (f"milvus://me:{WORD}@/d", "The store's address cannot be read"),
     ],
-    ids=["closed", "no host", "no address", "no port", "option", "half a certificate", "secure", "path", "nowhere"],
+    ids=[
+        "closed",
+        "no host",
+        "no address",
+        "no port",
+        "option",
+        "half a certificate",
+        "secure",
+        "path",
+        "nowhere",
+    ],
 )
 def test_a_wrong_address_is_told_without_its_password(desk, store, says):
     fails(desk, "ask", QUESTION, says=says, ASKAI_STORE=store, MILVUS_TOKEN=f"x:{WORD}")
