@@ -33,7 +33,7 @@ StoreOption = Annotated[
         "--store",
         metavar="ADDRESS",
         help="postgresql://… of a server that holds the index; without its password, which belongs "
-        "into PGPASSFILE [in the index folder].",
+        "into PGPASSFILE; of several shards in quotes, with blanks between [in the index folder].",
     ),
 ]
 NoRerankOption = Annotated[
