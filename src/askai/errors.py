@@ -13,7 +13,8 @@
         IndexDamaged              a file of it is gone, cut short or altered
         IndexMismatch             made by another format or with another model
         IndexLocked               another process is writing it
-        StoreError                the server that holds it: no way there, no right, no extension
+        StoreError                the server that holds it: no right, no extension
+          StoreUnreachable        no way there, now
       AnswerFileError             a file given to `askai verify`
       GoldError                   a gold set or a bench folder
 
@@ -76,6 +77,10 @@ class IndexLocked(StoredIndexError):
 
 
 class StoreError(StoredIndexError):
+    pass
+
+
+class StoreUnreachable(StoreError):
     pass
 
 

@@ -33,7 +33,8 @@ StoreOption = Annotated[
         "--store",
         metavar="ADDRESS",
         help="postgresql://… or milvus://… of a server that holds the index; without its password, "
-        "which belongs into PGPASSFILE or MILVUS_TOKEN [in the index folder].",
+        "which belongs into PGPASSFILE or MILVUS_TOKEN; of several shards in quotes, with blanks "
+        "between [in the index folder].",
     ),
 ]
 NoRerankOption = Annotated[

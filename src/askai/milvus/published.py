@@ -32,6 +32,10 @@ class PublishedIndex:
     parts: dict[str, bytes]
 
     @property
+    def partial(self) -> None:
+        """It is whole: the shards of a Milvus are its own."""
+
+    @property
     def where(self) -> str:
         """For messages: the server and the database."""
         return self.snapshot.address.masked

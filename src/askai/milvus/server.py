@@ -25,7 +25,9 @@ class MilvusServer:
         """One connection, which serves many questions at a time."""
         return self._address.connect()
 
-    def open(self, pool: Client | None = None) -> PublishedIndex:
+    def open(self, pool: Client | None = None, *, partial: bool = False) -> PublishedIndex:
+        """`partial` says nothing here: a Milvus parts its collections itself."""
+        del partial
         return open_published(Snapshot(self._address, pool))
 
     def publish(
