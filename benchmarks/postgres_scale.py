@@ -1,8 +1,11 @@
 """What an index of so many passages costs in PostgreSQL: `python -m benchmarks.postgres_scale`.
 
-    --store postgresql://…   a server with pgvector; a schema of its own is made and dropped there
+    --store postgresql://…   a server with pgvector, or several, the shards, with blanks between; a
+                             schema of its own is made and dropped there
     --rows N                 passages [50000]
     --units N                sentences with a vector of their own, of each passage [0]
+    --times FILE             writes what each question takes where, for `benchmarks.scale_sim`
+    --keep                   leaves the schema there, for its --check
     --bench DIR  --work DIR  where the sets are, and where their vectors are kept
 
 Vectors are real ones, mixed and blurred (`growth.vectors`), texts and words those of real
@@ -15,7 +18,9 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -24,19 +29,21 @@ from typing import Any, cast
 
 import numpy as np
 
-from askai.aliases import Aliases
-from askai.centring import centring_for
+from askai import servers
 from askai.embedders import Vectors
 from askai.embedders.models import resolve
 from askai.manifest import FORMAT, Counts, Manifest, SourceState, settings_fingerprint
-from askai.postgres.connection import Address, Snapshot
+from askai.postgres.connection import Address
+from askai.postgres.opened import Opened, open_servers
 from askai.postgres.publish import publish
-from askai.postgres.published import PublishedIndex, open_published
+from askai.postgres.publish_shards import publish_shards
 from askai.publication import LocalIndex
 from askai.records import Chunk, Document, Source
-from askai.retrieve import Query, Retriever
+from askai.retrieve import Query
 from askai.tokens import content_tokens
+from benchmarks import service_times
 from benchmarks.growth.vectors import made, real, sentences
+from benchmarks.service_times import retriever_of
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = "askai_scale"
@@ -177,21 +184,34 @@ def main() -> int:
     parser.add_argument("--units", type=int, default=0, choices=[0, 2, 3])
     parser.add_argument("--bench", type=Path, default=ROOT.parent / "shared" / "bench")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "growth")
+    parser.add_argument("--times", type=Path, metavar="FILE")
+    parser.add_argument("--keep", action="store_true", help="leave the schema there")
     options = parser.parse_args()
-    address = Address(options.store, SCHEMA)
-    drop(address)
-    found = measured(address, options.bench, options.work, options.rows, options.units)
-    drop(address)
+    addresses = addresses_of(options.store)
+    drop(addresses)
+    found = measured(addresses, options.bench, options.work, options.rows, options.units)
+    if options.times:
+        prepared = prepared_questions(lambda: open_servers(addresses), options.bench)
+        service_times.measure(addresses, prepared).write(options.times)
+    if not options.keep:
+        drop(addresses)
     sys.stdout.write(json.dumps(found) + "\n")
     return 0
 
 
-def drop(address: Address) -> None:
-    with address.connect("benchmark") as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+def addresses_of(store: str) -> list[Address]:
+    return [Address(one, SCHEMA) for one in store.split()]
 
 
-def measured(address: Address, bench: Path, work: Path, rows: int, units: int) -> dict[str, Any]:
+def drop(addresses: Sequence[Address]) -> None:
+    for address in addresses:
+        with address.connect("benchmark") as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+
+def measured(
+    addresses: Sequence[Address], bench: Path, work: Path, rows: int, units: int
+) -> dict[str, Any]:
     passages, asked = real(bench, work)
     index = Made(
         sentences(bench),
@@ -201,26 +221,35 @@ def measured(address: Address, bench: Path, work: Path, rows: int, units: int) -
     )
     stages = Stages()
     start = time.perf_counter()
-    publish(local(index), address, progress=stages)
+    if len(addresses) > 1:
+        publish_shards(local(index), addresses, progress=stages)
+    else:
+        publish(local(index), addresses[0], progress=stages)
     seconds = stages.seconds()
-    vectors_s = seconds["publishing vectors"]
     result: dict[str, Any] = {
         "rows": rows,
         "units": rows * units,
         "published_s": round(time.perf_counter() - start, 1),
         "stages_s": seconds,
-        "documents_rows_per_s": round(rows / (seconds["publishing"] + seconds["after publishing"])),
-        "vectors_rows_per_s": round(rows / vectors_s),
-        "words_rows_per_s": round(rows / seconds["publishing words"]),
     }
-    with address.pool(size=4) as pool, open_published(Snapshot(address, pool)) as opened:
+    if len(addresses) == 1:  # of shards, the stages of the first alone are told apart
+        documents_s = seconds["publishing"] + seconds["after publishing"]
+        result |= {
+            "documents_rows_per_s": round(rows / documents_s),
+            "vectors_rows_per_s": round(rows / seconds["publishing vectors"]),
+            "words_rows_per_s": round(rows / seconds["publishing words"]),
+        }
+    with ExitStack() as stack:
+        pools = [stack.enter_context(address.pool(size=4)) for address in addresses]
+        opened = open_servers(addresses, pools)
+        stack.callback(opened.close)
         result |= recalls(opened, index, asked)
         result["bytes_per_passage"] = sizes(opened, rows)
-        result |= questions(address, pool, bench)
+        result |= questions(lambda: open_servers(addresses, pools), bench)
     return result
 
 
-def recalls(opened: PublishedIndex, index: Made, asked: Vectors) -> dict[str, Any]:
+def recalls(opened: Opened, index: Made, asked: Vectors) -> dict[str, Any]:
     """recall@10 of all passages, and under filters of documents."""
     store = opened.vectors("passage_vectors")
     result: dict[str, Any] = {"found_by": asdict(store.found_by())}
@@ -242,49 +271,47 @@ def recalls(opened: PublishedIndex, index: Made, asked: Vectors) -> dict[str, An
     return result
 
 
-def sizes(opened: PublishedIndex, rows: int) -> dict[str, int]:
-    found = opened.snapshot.rows(
-        "SELECT relname, pg_total_relation_size(c.oid) FROM pg_class c "
-        "JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relkind = 'r' "
-        "AND pg_total_relation_size(c.oid) > 100000 ORDER BY 2 DESC",
-        (SCHEMA,),
-    )
-    each = {name: round(size / rows) for name, size in found}
+def sizes(opened: Opened, rows: int) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for part in opened.parts():
+        there = part.snapshot.rows(
+            "SELECT relname, pg_total_relation_size(c.oid) FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relkind = 'r' "
+            "AND pg_total_relation_size(c.oid) > 100000",
+            (SCHEMA,),
+        )
+        found.update(dict(there))
+    each = {name: round(size / rows) for name, size in found.most_common()}
     return {"all": sum(each.values()), **each}
 
 
-def questions(address: Address, pool: Any, bench: Path) -> dict[str, Any]:
-    """Warm hybrid questions: a snapshot each, both legs, the passages; embedded beforehand."""
+Opens = Callable[[], servers.PublishedIndex]
+
+
+def prepared_questions(opens: Opens, bench: Path) -> list[Query]:
+    """Real questions, embedded."""
     embedder = resolve("multilingual-e5-small")
     texts = list(_questions(bench))[:QUESTIONS]
-    prepared: list[Query] = []
+    with opens() as opened:
+        return [retriever_of(opened, embedder).query(text) for text in texts]
+
+
+def questions(opens: Opens, bench: Path) -> dict[str, Any]:
+    """Warm hybrid questions: a snapshot each, both legs, the passages; embedded beforehand."""
+    embedder = resolve("multilingual-e5-small")
+    prepared = prepared_questions(opens, bench)
     times: list[float] = []
-    with open_published(Snapshot(address, pool)) as opened:
-        prepared = [_retriever(opened, embedder).query(text) for text in texts]
     for warm in (True, False):
         begun = time.perf_counter()
         for query in prepared:
             if time.perf_counter() - begun > SECONDS:
                 break
             start = time.perf_counter()
-            with open_published(Snapshot(address, pool)) as opened:
-                _retriever(opened, embedder).search(query, K)
+            with opens() as opened:
+                retriever_of(opened, embedder).search(query, K)
             if not warm:
                 times.append(1000 * (time.perf_counter() - start))
     return {"questions": len(times), "hybrid_ms": percentiles(times)}
-
-
-def _retriever(opened: PublishedIndex, embedder: Any) -> Retriever:
-    return Retriever(
-        catalog=opened.catalog(),
-        store=opened.vectors("passage_vectors"),
-        units=opened.vectors("unit_vectors"),
-        lexical=opened.words(),
-        embedder=embedder,
-        centring=centring_for(embedder),
-        aliases=Aliases(()),
-        induced=opened.induced(),
-    )
 
 
 def _questions(bench: Path) -> Iterator[str]:

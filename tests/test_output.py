@@ -35,6 +35,7 @@ from askai.records import (
     Conflict,
     ConflictValue,
     Hit,
+    Partial,
     Sentence,
     Skipped,
     Source,
@@ -136,6 +137,7 @@ ABSTAINED = Answer(
 
 
 SCOPE = Scope(Filters(("a.txt",), ("zh",), "2025", None), ("c",), (), documents=1, of=4, undated=2)
+PARTIAL = Partial(2, ("postgresql://b.example.org/d",))
 
 
 def answer_object(answer, **more):
@@ -232,8 +234,10 @@ MADE = [
     ("answer", "abstained", answer_object(ABSTAINED)),
     ("answer", "abstained-bare", answer_object(replace(ABSTAINED, abstention=Abstention("No.")))),
     ("answer", "of-some", answer_object(ANSWERED, scope=SCOPE)),
+    ("answer", "partial", answer_object(ABSTAINED, partial=PARTIAL)),
     ("passages", "two", passages_object(HIT, BARE_HIT)),
     ("passages", "of-some", passages_object(HIT, scope=SCOPE)),
+    ("passages", "partial", passages_object(HIT, partial=PARTIAL)),
     ("passages", "none", passages_object()),
     ("context", "full", context_object()),
     ("context", "bare", context_object(source=BARE_SOURCE, before="", after="", label="")),
@@ -388,7 +392,7 @@ def test_only_what_may_be_unknown_may_be_null(name, value):
         nothing = changed(value, path, lambda d, key: d.update({key: None}))
         known = path[-1] in MAY_BE_NULL[name] and "scores" not in path and len(path) > 1
         top = (name == "context" and path[-1] in MAY_BE_NULL[name]) or path == ("answers",)
-        top = top or path == ("scope",)
+        top = top or path in {("scope",), ("partial",)}
         reranked = path[-2:] == ("scores", "rerank")
         assert (problems(name, nothing) == []) == (known or top or reranked or inner is None), path
 
@@ -508,6 +512,20 @@ def test_what_was_asked_stands_below_an_answer_and_right_below_the_reason_of_a_r
     reason, asked, *rest = render.answer(refused, shown=str, scope=SCOPE).splitlines()
     assert asked == line
     assert [reason, *rest] == render.answer(refused, shown=str).splitlines()
+
+
+def test_that_a_shard_was_not_asked_stands_where_what_was_asked_does():
+    line = (
+        "Incomplete: 1 of 2 parts of the index could not be asked (postgresql://b.example.org/d)."
+    )
+    for found in (ANSWERED, replace(ABSTAINED, language="en")):
+        lines = render.answer(found, shown=str, partial=PARTIAL).splitlines()
+        assert lines[-1 if found is ANSWERED else 1] == line
+        both = render.answer(found, shown=str, scope=SCOPE, partial=PARTIAL).splitlines()
+        assert both[both.index(line) - 1].startswith("Asked of 1 of 4 documents")
+    for hits in ([HIT], []):
+        found = render.passages(hits, shown=str, explain=False, partial=PARTIAL)
+        assert found == f"{render.passages(hits, shown=str, explain=False)}\n\n{line}"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ WRONG_FILES = {
         b'modell = "hashing"',
         (
             "Unknown setting 'modell' in askai.toml. There are: corpus, index, model, store, "
-            "store_read, store_schema, lexical, reranker, writer, passages, chunk_tokens, "
-            "max_file_mb, max_read_seconds, passwords."
+            "store_read, store_schema, store_partial, lexical, reranker, writer, passages, "
+            "chunk_tokens, max_file_mb, max_read_seconds, passwords."
         ),
     ),
     "unknown table": (b"[index]\npath = 1", "index in askai.toml is {'path': 1}; expected str."),
@@ -191,6 +191,28 @@ WRONG_STORES = {
     "no address": ({"ASKAI_STORE": f"host=h password={WORD}"}, "store is neither a name"),
     "half an address": ({"ASKAI_STORE": f"u:{WORD}@h/d"}, "store is neither a name"),
     "a replica of nothing": ({"ASKAI_STORE_READ": f"postgresql://u:{WORD}@h/d"}, "store_read is"),
+    "a replica of another kind": (
+        {"ASKAI_STORE": f"milvus://u:{WORD}@h/d", "ASKAI_STORE_READ": f"postgresql://u:{WORD}@h/d"},
+        "store_read is",
+    ),
+    "one of several": ({"ASKAI_STORE": f"postgresql://h/d {WORD}"}, "store is neither a name"),
+    "another kind of several": (
+        {"ASKAI_STORE": f"postgresql://h/d mysql://u:{WORD}@h/d"},
+        "kind mysql://",
+    ),
+    "several that are not shards": (
+        {"ASKAI_STORE": f"postgresql://h/d milvus://u:{WORD}@h/d"},
+        "one of the kind milvus://",
+    ),
+    "twice": ({"ASKAI_STORE": f"postgresql://{WORD}@h/d " * 2}, "store has an address twice"),
+    "a replica too few": (
+        {
+            "ASKAI_STORE": f"postgresql://h/d postgresql://u:{WORD}@i/d",
+            "ASKAI_STORE_READ": "postgresql://r/d",
+        },
+        "store has 2 addresses and store_read 1",
+    ),
+    "neither yes nor no": ({"ASKAI_STORE_PARTIAL": "perhaps"}, "expected true or false"),
     "a schema": (
         {"ASKAI_STORE": "postgresql://h/d", "ASKAI_STORE_SCHEMA": 'a"; drop'},
         "expected letters, digits and _",
@@ -203,6 +225,38 @@ def test_a_wrong_store_is_refused_and_no_password_is_told(desk, variables, says)
     assert WORD not in desk.fails("status", says=says, code=2, **variables)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (f'store = ["postgresql://u:{WORD}@h/d", 5]', "store in askai.toml: expected a list of"),
+        ("store = []", "store in askai.toml: expected a list of addresses, each in quotes."),
+        ('store = ["postgresql://h/d postgresql://i/d"]', "expected a list of addresses"),
+        ('store_partial = "true"', "store_partial in askai.toml is 'true'; expected bool."),
+        ('corpus = ["a", "b"]', "corpus in askai.toml is ['a', 'b']; expected str."),
+    ],
+)
+def test_a_wrong_list_is_refused(desk, content, says):
+    (desk.folder / "askai.toml").write_text(content)
+    assert WORD not in desk.fails("status", says=says, code=2)
+
+
+def test_several_addresses_stand_in_a_list_or_with_blanks_between_them(tmp_path):
+    addresses = ("postgresql://a,c/x", "postgresql://b/x")
+    (tmp_path / "askai.toml").write_text(f"store = {[*addresses]}\nstore_partial = true\n")
+    for found in (
+        places(at=tmp_path),
+        load_settings(folder=tmp_path / "none", environment={
+            "ASKAI_STORE": " ".join(addresses), "ASKAI_STORE_PARTIAL": "True"}, options={}),
+    ):  # fmt: skip
+        assert found.servers == found.read_servers == addresses
+        assert found.store_partial
+        assert found.local_store == "faiss"
+    assert Settings(store="postgresql://a/x").servers == ("postgresql://a/x",)
+    assert Settings().servers == ()
+
+
 def test_settings_do_not_show_an_address():
     shown = repr(Settings(store=f"postgresql://u:{WORD}@h/d", store_read=f"postgres://{WORD}@h"))
+    assert WORD not in shown
+    shown = repr(Settings(store=f"milvus://u:{WORD}@h/d", store_read=f"milvus://u:{WORD}@i/d"))
     assert WORD not in shown

@@ -31,7 +31,7 @@ from askai.language import language_of
 from askai.lexical import LEXICALS, WordSearch
 from askai.manifest import Manifest, read_skipped
 from askai.recipes import Notify, corpus_or_its_place, open_corpus
-from askai.records import Skipped
+from askai.records import Partial, Skipped
 from askai.rerankers import Reranker, load_ahead
 from askai.rerankers import resolve as reranker
 from askai.retrieve import Retriever
@@ -57,6 +57,7 @@ class Askai:
     embedder: Embedder
     retriever: Retriever
     answerer: Answerer
+    partial: Partial | None = None  # which shards of the index were not asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,10 @@ def open_askai(
             scope = _scope(filters, parts, corpus, shown)
             retriever = replace(retriever, scope=scope)
         answerer = _answerer(parts, retriever, reads, settings)
-        yield Askai(parts.manifest, corpus, retriever.catalog, embedder, retriever, answerer)
+        yield Askai(
+            parts.manifest, corpus, retriever.catalog, embedder, retriever, answerer,
+            None if isinstance(index, Generation) else index.partial,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -179,7 +183,7 @@ def _opened(stack: ExitStack, settings: Settings, pool: Any) -> "Generation | Pu
     from askai.servers import server_at  # noqa: PLC0415
 
     server = server_at(settings.read_server, settings.store_schema)
-    return stack.enter_context(server.open(pool))
+    return stack.enter_context(server.open(pool, partial=settings.store_partial))
 
 
 def _on_server(index: "PublishedIndex") -> _Parts:

@@ -13,7 +13,8 @@
         IndexDamaged              a file of it is gone, cut short or altered
         IndexMismatch             made by another format or with another model
         IndexLocked               another process is writing it
-        StoreError                the server that holds it: no way there, no right, no extension
+        StoreError                the server that holds it: no right, no extension
+          StoreUnreachable        no way there, now
       PartsError                  parts of an index: none, damaged, of another format or model
       ClusterError                the Ray cluster: no way there, lost, with another askai on it
       AnswerFileError             a file given to `askai verify`
@@ -78,6 +79,10 @@ class IndexLocked(StoredIndexError):
 
 
 class StoreError(StoredIndexError):
+    pass
+
+
+class StoreUnreachable(StoreError):
     pass
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from askai.index_report import IndexReport
     from askai.manifest import Manifest
     from askai.parts.manifest import PartsManifest
-    from askai.records import Answer, Citation, Hit, Skipped
+    from askai.records import Answer, Citation, Hit, Partial, Skipped
     from askai.scope import Scope
     from askai.verify import Verification
 
@@ -29,6 +29,7 @@ def answer_object(
     embedder: str,
     shown: ShownPath,
     scope: Scope | None = None,
+    partial: Partial | None = None,
 ) -> dict[str, Any]:
     """schemas/answer.json."""
     gave_up = answer.abstention
@@ -56,6 +57,7 @@ def answer_object(
         "passages": [_passage(hit, shown) for hit in answer.passages],
         "index": _index(manifest, embedder),
         "scope": _scope(scope),
+        "partial": _partial(partial),
         "timings_ms": answer.timings_ms,
     }
 
@@ -68,6 +70,7 @@ def passages_object(
     embedder: str,
     shown: ShownPath,
     scope: Scope | None = None,
+    partial: Partial | None = None,
 ) -> dict[str, Any]:
     """schemas/passages.json."""
     return {
@@ -76,6 +79,7 @@ def passages_object(
         "passages": [_passage(hit, shown) for hit in hits],
         "index": _index(manifest, embedder),
         "scope": _scope(scope),
+        "partial": _partial(partial),
     }
 
 
@@ -260,6 +264,10 @@ def _scope(scope: Scope | None) -> dict[str, Any] | None:
         return None
     counts = {"documents": scope.documents, "of": scope.of, "undated": scope.undated}
     return {**asdict(scope.filters), **counts}
+
+
+def _partial(partial: Partial | None) -> dict[str, Any] | None:
+    return {"shards": partial.shards, "missing": list(partial.missing)} if partial else None
 
 
 def _skipped(skip: Skipped) -> dict[str, str]:

@@ -192,10 +192,12 @@ def planned(
     replace: bool,
     progress: Progress,
     next_: int | None = None,
+    keys: Mapping[str, bytes] | None = None,
 ) -> Plan:
     """What to do, given what the server holds; all anew where more than half has changed or
-    `replace`. `next_` is the first free number, where the server knows better."""
-    keys = _keys(local)
+    `replace`. `next_` is the first free number, where the server knows better; `keys` are those of
+    `keys_of` that the server is to have, where these are not all."""
+    keys = keys_of(local) if keys is None else keys
     kept = {p for p, b in there.items() if not replace and keys.get(p) == b.key}
     if len(there) - len(kept) > _MOST_GONE * len(there):
         kept = set()
@@ -208,7 +210,8 @@ def planned(
     )  # fmt: skip
 
 
-def _keys(local: LocalIndex) -> dict[str, bytes]:
+def keys_of(local: LocalIndex) -> dict[str, bytes]:
+    """What tells whether a document has changed, by path, in their order."""
     shaping = {name: local.manifest.settings.get(name) for name in _SHAPING}
     digests = {
         source.path: sha256(json.dumps([shaping, astuple(source)]).encode())

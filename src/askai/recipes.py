@@ -1,8 +1,9 @@
 """Joins settings to the parts that index; `assemble` joins those that answer."""
 
 import json
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace as replaced
 from typing import TYPE_CHECKING
 
 from askai.aliases import read_aliases
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from askai.parts.address import Place
     from askai.parts.importing import Imported
     from askai.parts.manifest import PartsManifest
-    from askai.publication import Published
+    from askai.publication import LocalIndex, Published
 
 Notify = Callable[[str], None]
 
@@ -72,10 +73,19 @@ def publish(
     `servers.Server.publish`. `aliases` is the content of aliases.toml, where it does not lie with
     the documents."""
     # Whose index is in a folder never loads this.
-    from askai.publication import LocalIndex  # noqa: PLC0415
     from askai.servers import server_at  # noqa: PLC0415
 
     server = server_at(settings.server, settings.store_schema)
+    with opened_local(settings) as local:
+        given = local if aliases is None else replaced(local, aliases=aliases)
+        return server.publish(given, replace=replace, progress=progress)
+
+
+@contextmanager
+def opened_local(settings: Settings) -> Iterator["LocalIndex"]:
+    """The current generation of the index folder, as a server is told of it."""
+    from askai.publication import LocalIndex  # noqa: PLC0415
+
     with ExitStack() as stack:
         generation = stack.enter_context(open_generation(settings.index_dir))
         path, made = generation.path, generation.manifest.settings
@@ -85,7 +95,7 @@ def publish(
         )
         lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
         stack.callback(lexical.close)
-        local = LocalIndex(
+        yield LocalIndex(
             manifest=generation.manifest,
             catalog=stack.enter_context(Catalog.open(path / CATALOG)),
             store=store,
@@ -95,9 +105,8 @@ def publish(
             skipped=(path / SKIPPED).read_text("utf-8"),
             shares=(path / WORDS).with_suffix(".json").read_text("utf-8"),
             words=(path / WORDS).read_bytes(),
-            aliases=read_aliases(settings.corpus_dir / ALIASES) if aliases is None else aliases,
+            aliases=read_aliases(settings.corpus_dir / ALIASES),
         )
-        return server.publish(local, replace=replace, progress=progress)
 
 
 def export(

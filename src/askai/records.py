@@ -193,6 +193,14 @@ class Abstention:
 
 
 @dataclass(frozen=True, slots=True)
+class Partial:
+    """An index in several shards of which some could not be asked."""
+
+    shards: int  # in all
+    missing: tuple[str, ...]  # addresses, without passwords
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     question: str
     language: str

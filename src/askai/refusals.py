@@ -90,6 +90,15 @@ _BESIDE = {
         "fr": "Question posée à {documents} documents sur {of}{undated}.",
         "es": "Preguntado a {documents} de {of} documentos{undated}.",
     },
+    "partial": {
+        "en": "Incomplete: {missing} of {shards} parts of the index could not be asked "
+        "({addresses}).",
+        "zh": "不完整：索引共 {shards} 个分片，其中 {missing} 个无法查询（{addresses}）。",
+        "fr": "Incomplet : {missing} des {shards} parties de l’index n’ont pas pu être interrogées "
+        "({addresses}).",
+        "es": "Incompleto: no se pudo preguntar a {missing} de las {shards} partes del índice "
+        "({addresses}).",
+    },
     "undated": {
         "en": " (left out: {count} without a date in the form YYYY-MM-DD)",
         "zh": "（另有 {count} 份没有 YYYY-MM-DD 形式的日期，未查）",

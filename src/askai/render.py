@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from askai.records import Answer, Citation, Conflict, Hit, Skipped
+from askai.records import Answer, Citation, Conflict, Hit, Partial, Skipped
 from askai.refusals import beside
 
 if TYPE_CHECKING:
@@ -37,7 +37,13 @@ def _line(text: str) -> str:
     return " ".join(safe(text).split())
 
 
-def answer(found: Answer, *, shown: ShownPath, scope: Scope | None = None) -> str:
+def answer(
+    found: Answer,
+    *,
+    shown: ShownPath,
+    scope: Scope | None = None,
+    partial: Partial | None = None,
+) -> str:
     """The answer and its citations, or the reason for none and what comes closest.
 
     What it was asked of stands last, where whoever keeps the answer finds it; but below the reason
@@ -45,6 +51,7 @@ def answer(found: Answer, *, shown: ShownPath, scope: Scope | None = None) -> st
     """
     language = found.language
     asked = [_asked_of(scope, language)] if scope else []
+    asked += [missing(partial, language)] if partial else []
     if found.abstention is None:
         sentences = {n: s.text for s in found.sentences for n in s.citations}
         cited = [_citation(c, shown, said=sentences[c.n]) for c in found.citations]
@@ -65,6 +72,14 @@ def _asked_of(scope: Scope, language: str) -> str:
     return beside(
         "asked", language=language, documents=scope.documents, of=scope.of,
         undated=_undated(scope, language),
+    )  # fmt: skip
+
+
+def missing(partial: Partial, language: str = "en") -> str:
+    """That shards of the index were not asked, and which."""
+    return beside(
+        "partial", language=language, missing=len(partial.missing), shards=partial.shards,
+        addresses=_line(", ".join(partial.missing)),
     )  # fmt: skip
 
 
@@ -115,7 +130,12 @@ def _toml(text: str) -> str:
 
 
 def passages(
-    hits: Sequence[Hit], *, shown: ShownPath, explain: bool, scope: Scope | None = None
+    hits: Sequence[Hit],
+    *,
+    shown: ShownPath,
+    explain: bool,
+    scope: Scope | None = None,
+    partial: Partial | None = None,
 ) -> str:
     """Ranked passages, and what was searched; with `explain` what each leg gave them."""
     blocks = []
@@ -134,6 +154,7 @@ def passages(
         lines.append(f"   {text if len(text) <= 300 else text[:299] + '…'}")
         blocks.append("\n".join(lines))
     searched = [_searched(scope)] if scope else []
+    searched += [missing(partial)] if partial else []
     return "\n\n".join([*(blocks or ["No passages."]), *searched])
 
 

@@ -12,7 +12,7 @@ from askai.errors import IndexDamaged
 from askai.lexical import WordSearch
 from askai.manifest import Manifest, SourceState, StoreState
 from askai.publication import LocalIndex, Progress, Published
-from askai.records import Skipped
+from askai.records import Partial, Skipped
 from askai.seams import load
 from askai.stored_lexicon import StoredLexicon
 from askai.stores import VectorSearch
@@ -48,6 +48,11 @@ class PublishedIndex(Protocol):
         """aliases.toml, as it was when this was published."""
         ...
 
+    @property
+    def partial(self) -> Partial | None:
+        """Which of several servers were not asked; None: the index is whole."""
+        ...
+
     def sources(self) -> list[SourceState]: ...
 
     def catalog(self) -> CatalogReader: ...
@@ -70,7 +75,8 @@ class PublishedIndex(Protocol):
 
 
 class Server(Protocol):
-    """One address, and the name of the tables there."""
+    """One address, or where a kind knows that several with blanks between them, and the name of the
+    tables there."""
 
     @property
     def masked(self) -> str:
@@ -81,9 +87,10 @@ class Server(Protocol):
         """Connections for a process that asks much; what it gives is for `open`."""
         ...
 
-    def open(self, pool: Any = None) -> PublishedIndex:
+    def open(self, pool: Any = None, *, partial: bool = False) -> PublishedIndex:
         """What was published; raises IndexMissing when nothing was, IndexMismatch when it is of
-        another version, IndexDamaged when its manifest is none."""
+        another version, IndexDamaged when its manifest is none. With `partial` an address of
+        several may be lost."""
         ...
 
     def publish(

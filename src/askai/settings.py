@@ -16,9 +16,10 @@ from askai.errors import SettingsError
 from askai.files import cache_dir
 
 FILE = "askai.toml"
-# Read where the cache is, before any settings; and by the tests, for their server.
-_OTHER_VARIABLES = frozenset({"ASKAI_CACHE", "ASKAI_PG_DSN"})
-_SERVERS = ("postgresql", "postgres")
+# Read where the cache is, before any settings; and by the tests, for their servers.
+_OTHER_VARIABLES = frozenset({"ASKAI_CACHE", "ASKAI_PG_DSN", "ASKAI_MILVUS_URI"})
+_PARTED = ("postgresql", "postgres")  # kinds of which several are the shards of one index
+_SERVERS = (*_PARTED, "milvus")
 _LOCAL_STORE = "faiss"
 _NAME = re.compile(r"[\w.-]+")
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -31,9 +32,11 @@ class Settings:
     corpus: str = "corpus"  # folder of documents
     index: str = ""  # folder of the index; empty: see `index_dir`
     model: str = "multilingual-e5-small"  # of the embedder
-    store: str = field(default="faiss", repr=False)  # a name, or the address of a server
-    store_read: str = field(default="", repr=False)  # of a replica that questions go to
-    store_schema: str = "askai"  # of the server's tables
+    # A name, or the address of a server; of several, the shards, with blanks between them.
+    store: str = field(default="faiss", repr=False)
+    store_read: str = field(default="", repr=False)  # of a replica of each that questions go to
+    store_schema: str = "askai"  # of the server's tables; begins the names of its collections
+    store_partial: bool = False  # whether to answer from the other shards when one is lost
     lexical: str = "bm25"
     reranker: str = "ms-marco-MiniLM-L-12-v2"  # or "none"
     writer: str = "extractive"
@@ -62,19 +65,21 @@ class Settings:
     def _check_store(self) -> None:
         """No message quotes an address: it may hold a password."""
         for name, value in (("store", self.store), ("store_read", self.store_read)):
-            scheme, mark, _ = value.partition("://")
-            if mark and scheme not in _SERVERS:
-                raise SettingsError(
-                    f"{name} is an address of the kind {_kind(scheme)}; expected postgresql://…"
-                )
-            if not mark and value and not _NAME.fullmatch(value):
-                raise SettingsError(
-                    f"{name} is neither a name, such as faiss, nor an address postgresql://…"
-                )
-        if self.store_read and not (self.server and "://" in self.store_read):
+            several = value.split() if "://" in value else [value]
+            for one in several:
+                _check_place(name, one, several=len(several) > 1)
+            if len(set(several)) < len(several):
+                raise SettingsError(f"{name} has an address twice; each shard has one of its own.")
+        kind, mark, _ = self.store_read.partition("://")
+        if self.store_read and not (mark and self.server.partition("://")[0][:6] == kind[:6]):
             raise SettingsError(
                 "store_read is the address of a replica of the server that store names; set both "
-                "to postgresql://…"
+                "to postgresql://…, or both to milvus://…"
+            )
+        if self.store_read and len(self.read_servers) != len(self.servers):
+            raise SettingsError(
+                f"store has {len(self.servers)} addresses and store_read {len(self.read_servers)}; "
+                "expected a replica of each, in the same order."
             )
         if not _SCHEMA.fullmatch(self.store_schema):
             raise SettingsError(
@@ -87,9 +92,19 @@ class Settings:
         return self.store if "://" in self.store else ""
 
     @property
+    def servers(self) -> tuple[str, ...]:
+        """The addresses of the shards; one where the index is on one server."""
+        return tuple(self.server.split())
+
+    @property
     def read_server(self) -> str:
         """The address that questions go to; "": the index is in a folder."""
         return self.store_read or self.server
+
+    @property
+    def read_servers(self) -> tuple[str, ...]:
+        """The addresses that questions go to, one for each shard."""
+        return tuple(self.read_server.split())
 
     @property
     def local_store(self) -> str:
@@ -120,6 +135,24 @@ class Settings:
         return cache_dir() / "indexes" / name
 
 
+def _check_place(name: str, value: str, *, several: bool) -> None:
+    scheme, mark, _ = value.partition("://")
+    if mark and scheme not in _SERVERS:
+        raise SettingsError(
+            f"{name} is an address of the kind {_kind(scheme)}; expected postgresql://… or milvus://…"
+        )
+    if not mark and (several or (value and not _NAME.fullmatch(value))):
+        raise SettingsError(
+            f"{name} is neither a name, such as faiss, nor an address, postgresql://… or "
+            "milvus://…, nor several of PostgreSQL with blanks between them."
+        )
+    if several and scheme not in _PARTED:
+        raise SettingsError(
+            f"{name} has several addresses, one of the kind {scheme}://; only postgresql://… parts "
+            "an index among servers."
+        )
+
+
 def _kind(scheme: str) -> str:
     return f"{scheme}://" if _NAME.fullmatch(scheme) else "that it is"
 
@@ -130,6 +163,8 @@ _TYPES: dict[str, type[Any]] = {
 
 
 _SECRET = {"passwords", "store", "store_read"}  # values that no message quotes
+_LISTS = {"store", "store_read"}  # that may be a list of texts in a file
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 def load_settings(
@@ -166,22 +201,36 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         if kind is dict:
             raise SettingsError(f"{name} cannot be set; write {key} into {FILE}.")
         try:
-            found[key] = kind(value)
+            found[key] = _TRUTHS[value.lower()] if kind is bool else kind(value)
+        except KeyError:
+            raise SettingsError(f"{name} is {value!r}; expected true or false.") from None
         except ValueError:
             raise SettingsError(f"{name} is {value!r}; expected {kind.__name__}.") from None
     return found
 
 
 def _with(settings: Settings, values: Mapping[str, Any], *, where: str) -> Settings:
-    for key, value in values.items():
+    found_values: dict[str, Any] = {}
+    for key, given in values.items():
+        value = given
         if key not in _TYPES:
             raise SettingsError(
                 f"Unknown setting {key!r} in {where}. There are: {', '.join(_TYPES)}."
             )
         kind = _TYPES[key]
+        if key in _LISTS and isinstance(value, list):
+            value = _joined(key, value, where)
         number = kind is float and isinstance(value, int) and not isinstance(value, bool)
         if not number and type(value) is not kind:
             expected = "a table" if kind is dict else kind.__name__
             found = "" if key in _SECRET else f" is {value!r};"
             raise SettingsError(f"{key} in {where}{found} expected {expected}.")
-    return replace(settings, **values)
+        found_values[key] = value
+    return replace(settings, **found_values)
+
+
+def _joined(key: str, addresses: list[Any], where: str) -> str:
+    """Several addresses as one text."""
+    if not addresses or not all(isinstance(a, str) and len(a.split()) == 1 for a in addresses):
+        raise SettingsError(f"{key} in {where}: expected a list of addresses, each in quotes.")
+    return " ".join(addresses)

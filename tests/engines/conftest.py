@@ -1,4 +1,5 @@
-"""A real PostgreSQL for these tests: the one of the wheel, or the one that ASKAI_PG_DSN names.
+"""Real servers for these tests: those of the wheels, or those that ASKAI_PG_DSN and
+ASKAI_MILVUS_URI name.
 
 A server that does not start is a failure, with its reason, and never a skip.
 """
@@ -13,9 +14,12 @@ import pytest
 
 from askai.postgres.connection import Address
 from conftest import Desk, made_desk, write_documents
+from engines.milvus_kinds import drop_name
+from engines.milvus_server import MilvusServer
 from engines.pg_server import PgServer
 
 DSN = os.environ.get("ASKAI_PG_DSN", "")
+MILVUS = os.environ.get("ASKAI_MILVUS_URI", "")
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +91,41 @@ def query(url: str):
             return cursor.fetchall() if cursor.description else []
 
     return run
+
+
+@pytest.fixture(scope="session")
+def own_milvus() -> Iterator[MilvusServer]:
+    server = MilvusServer()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def milvus_url(request: pytest.FixtureRequest) -> str:
+    """The address of a database, by a user who may do anything in it."""
+    return MILVUS or request.getfixturevalue("own_milvus").url()
+
+
+@pytest.fixture
+def milvus_name(milvus_url: str) -> Iterator[str]:
+    """Of collections, dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield name
+    drop_name(milvus_url, name)
+
+
+@pytest.fixture
+def milvus(milvus_url: str, milvus_name: str) -> dict[str, str]:
+    """The variables that have askai use the server."""
+    return {"ASKAI_STORE": milvus_url, "ASKAI_STORE_SCHEMA": milvus_name}
+
+
+@pytest.fixture
+def on_milvus(desk: Desk, milvus: dict[str, str]) -> Desk:
+    """A desk whose index is in a folder and on the server."""
+    ran = desk.run("index", **milvus)
+    assert ran.code == 0, ran.err
+    assert "Published g-" in ran.err
+    return desk

@@ -35,8 +35,15 @@ class CannotStart(Exception):
 class PgServer:
     """A server on a free port of this machine, in a folder of its own."""
 
-    def __init__(self, programs: Path | None = None, *, of: "PgServer | None" = None) -> None:
-        """With `of` a replica of that one."""
+    def __init__(
+        self,
+        programs: Path | None = None,
+        *,
+        of: "PgServer | None" = None,
+        prepared: int = 8,
+    ) -> None:
+        """With `of` a replica of that one; `prepared` is its max_prepared_transactions."""
+        self._prepared = prepared
         self.folder = Path(tempfile.mkdtemp(prefix="askai-pg-"))
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -73,6 +80,7 @@ class PgServer:
             "fsync": "off",
             "max_wal_size": "2GB",
             "log_min_messages": "fatal",
+            "max_prepared_transactions": str(self._prepared),
         }
         command = [str(self.programs / "bin" / "postgres"), "-D", str(self._data)]
         for name, value in options.items():

@@ -151,7 +151,8 @@ def test_postings_of_several_blocks_are_one_index(address, tmp_path):
             assert server.ceiling(question) == local.ceiling(question)
 
 
-def check_catalog(url, path, documents, chunks):
+def check_of_catalog(on_server, url, path, documents, chunks):
+    """A catalogue in a file and the one that `on_server` makes of it on a server."""
     pairs = [(document, chunks[n :: len(documents)]) for n, document in enumerate(documents)]
     # A passage is its document's: others are nobody's to put in.
     pairs = [
@@ -161,7 +162,7 @@ def check_catalog(url, path, documents, chunks):
     every = [c for _, some in pairs for c in some]
     with (
         test_catalog.write(path, *pairs) as local,
-        catalog_on_server(url, path, local) as there,
+        on_server(url, path, local) as there,
     ):
         assert there.sources() == local.sources()
         assert [there.document(d.source.path) for d in documents] == documents
@@ -189,7 +190,7 @@ def _fields(record):
 )
 @WITHIN
 def test_a_catalogue_comes_back_as_it_went_in(url, tmp_path, documents, chunks):
-    check_catalog(url, tmp_path / "catalog.sqlite", documents, chunks)
+    check_of_catalog(catalog_on_server, url, tmp_path / "catalog.sqlite", documents, chunks)
 
 
 @pytest.mark.parametrize("hard", test_catalog.HARD_TEXTS.values(), ids=test_catalog.HARD_TEXTS)
@@ -198,7 +199,7 @@ def test_hard_texts_survive(url, tmp_path, hard):
     source = test_catalog.source(path=f"x{hard}", title=hard)
     document = test_catalog.Document(source, hard, (mark,))
     piece = test_catalog.chunk(text=hard, label=hard, heading=(hard, hard))
-    check_catalog(url, tmp_path / "catalog.sqlite", [document], [piece])
+    check_of_catalog(catalog_on_server, url, tmp_path / "catalog.sqlite", [document], [piece])
     drop_all(url)
 
 

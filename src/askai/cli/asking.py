@@ -99,10 +99,12 @@ def ask(
                     embedder=askai.embedder.name,
                     shown=shown,
                     scope=askai.retriever.scope,
+                    partial=askai.partial,
                 )
             )
         else:
-            show_text(render.answer(found, shown=shown, scope=askai.retriever.scope))
+            scope = askai.retriever.scope
+            show_text(render.answer(found, shown=shown, scope=scope, partial=askai.partial))
         watch.lap("print")
     if timings:
         watch.tell()
@@ -165,11 +167,14 @@ def search(
                     embedder=askai.embedder.name,
                     shown=shown,
                     scope=askai.retriever.scope,
+                    partial=askai.partial,
                 )
             )
         else:
-            scope = askai.retriever.scope
-            show_text(render.passages(hits, shown=shown, explain=explain, scope=scope))
+            scope, partial = askai.retriever.scope, askai.partial
+            show_text(
+                render.passages(hits, shown=shown, explain=explain, scope=scope, partial=partial)
+            )
         watch.lap("print")
     if timings:
         watch.tell()

@@ -200,6 +200,7 @@ def _asked(
             manifest=askai.manifest,
             embedder=askai.embedder.name,
             shown=shown_by(settings),
+            partial=askai.partial,
         )
 
         def done(item: "GoldItem", answer: "Answer") -> None:

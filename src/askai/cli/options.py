@@ -32,8 +32,9 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         metavar="ADDRESS",
-        help="postgresql://… of a server that holds the index; without its password, which belongs "
-        "into PGPASSFILE [in the index folder].",
+        help="postgresql://… or milvus://… of a server that holds the index; without its password, "
+        "which belongs into PGPASSFILE or MILVUS_TOKEN; of several shards in quotes, with blanks "
+        "between [in the index folder].",
     ),
 ]
 NoRerankOption = Annotated[

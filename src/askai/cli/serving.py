@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from askai import render
 from askai.cli.console import notify, progress
 from askai.errors import UsageError
 from askai.settings import Settings
@@ -19,7 +20,10 @@ def open_on_server(settings: Settings) -> Iterator["PublishedIndex"]:
     """What was published; raises as `assemble.open_askai`."""
     from askai.servers import server_at  # noqa: PLC0415
 
-    with server_at(settings.read_server, settings.store_schema).open() as index:
+    server = server_at(settings.read_server, settings.store_schema)
+    with server.open(partial=settings.store_partial) as index:
+        if index.partial:
+            notify(render.missing(index.partial))
         yield index
 
 
@@ -47,7 +51,8 @@ def publish(settings: Settings, *, replace: bool = False, aliases: str | None = 
             f"in, {done.removed} taken out."
         )
     else:
-        notify(f"{to} has {done.generation} already.")
+        verb = "has" if len(settings.servers) == 1 else "have"
+        notify(f"{to} {verb} {done.generation} already.")
 
 
 def document_of(index: "PublishedIndex", place: str, settings: Settings) -> tuple["Document", str]:

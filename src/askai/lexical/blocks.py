@@ -100,6 +100,10 @@ class BlockWords:
         first = rows[worth >= threshold].tolist()
         if new := [number for number in first if number not in self._ids]:
             self._ids.update(self._postings.ids(new))
+            # Postings are of all passages; a policy of the server may hide the rows of some.
+            if not self._ids.keys() >= set(new):
+                seen = [*self._postings.ids(rows.tolist())]
+                return self._best(scores, np.array(sorted(seen), dtype=np.int64), k)
         ranked = sorted((-float(scores[number]), self._ids[number]) for number in first)
         return [(id_, -negated) for negated, id_ in ranked[:k]]
 

@@ -99,6 +99,11 @@ class PostgresCatalog:
         )
         return [SourceState(read(path), read(sha256), *rest) for path, sha256, *rest in rows]
 
+    def positions(self) -> dict[str, int]:
+        """For every source a number that orders them, over all shards."""
+        rows = self._snapshot.rows("SELECT path, position FROM sources")
+        return {read(path): position for path, position in rows}
+
     def document_count(self) -> int:
         ((count,),) = self._snapshot.rows("SELECT count(*) FROM sources")
         return int(count)

@@ -17,23 +17,23 @@ from threading import RLock
 from typing import Any, NoReturn, Self
 from weakref import WeakSet
 
-from askai.errors import AskaiError, IndexMismatch, StoreError
+import psycopg
+from pgvector.psycopg import register_vector
+from psycopg import IsolationLevel, conninfo, errors
+from psycopg_pool import ConnectionPool, PoolTimeout
 
-try:
-    import psycopg
-    from pgvector.psycopg import register_vector
-    from psycopg import IsolationLevel, conninfo, errors
-    from psycopg_pool import ConnectionPool, PoolTimeout
-except ModuleNotFoundError as error:
-    raise StoreError(
-        f"An index on a server needs the package {error.name}, which is not installed: "
-        "pip install 'askai[postgres]'"
-    ) from error
+from askai.errors import AskaiError, IndexMismatch, StoreError, StoreUnreachable
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 OLDEST_SERVER = 130000  # pgvector 0.8 needs it
 OLDEST_VECTOR = (0, 8)  # its HNSW goes on searching when a filter leaves too few
 _CONNECT_SECONDS = 10
+# A line that is dead (a pulled cable, a firewall that forgets) is given up in half a minute: nobody
+# says that it is, and the system's own patience is hours.
+_DEAD_LINES = {
+    "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}  # fmt: skip
 _STATEMENT_SECONDS = 30  # of a question, unless the address or the role says otherwise
 _KEPT = 8  # connections of a pool at most
 # What there is, and what holds in this transaction: where names are looked for (pgvector may lie in
@@ -80,9 +80,14 @@ class Address:
         service = f"?service={parts['service']}" if parts.get("service") else ""
         return f"postgresql://{user}{host}{port}/{parts.get('dbname') or ''}{service}"
 
+    @property
+    def patience(self) -> float:
+        """Seconds in which there has to be a connection."""
+        return float(self._parts.get("connect_timeout") or _CONNECT_SECONDS)
+
     def connect(self, role: str) -> Connection:
         """A connection; `role` tells the server's administrator what for. Raises StoreError."""
-        parts = dict(self._parts)
+        parts = _DEAD_LINES | dict(self._parts)
         parts.setdefault("connect_timeout", _CONNECT_SECONDS)
         parts.setdefault("application_name", f"askai {role} ({socket.gethostname()} {os.getpid()})")
         try:
@@ -96,18 +101,20 @@ class Address:
         return ConnectionPool(
             kwargs={"prepare_threshold": None, "connect_timeout": _CONNECT_SECONDS,
                     "application_name": f"askai ask ({socket.gethostname()} {os.getpid()})"}
-            | dict(self._parts),
-            min_size=0, max_size=size, timeout=_CONNECT_SECONDS, open=True,
+            | _DEAD_LINES | dict(self._parts),
+            min_size=0, max_size=size, timeout=self.patience, open=True,
             check=ConnectionPool.check_connection, name="askai",
         )  # fmt: skip
 
     def _refused(self, error: psycopg.Error) -> NoReturn:
         """What libpq says, in words of our own: its message may quote parts of the address."""
         said = str(error).lower()
-        reasons = {
+        wrong = {  # for ever, unless somebody sets it right
             "password authentication failed": "it refuses the user or the password",
             "no password supplied": "it wants a password; give one in PGPASSFILE or a service file",
             "pg_hba.conf": "it does not let this user in from here",
+        }
+        away = {
             "translate host": "there is no host of that name",
             "resolve host": "there is no host of that name",
             "refused": "nothing listens there",
@@ -117,12 +124,13 @@ class Address:
             "too many": "it has no connection left",
             "starting up": "it is starting up",
             "shutting down": "it is shutting down",
-            "database": "it has no such database",
-            "role": "it has no such user",
         }
-        reason = next((why for words, why in reasons.items() if words in said), "")
-        reason = reason or f"{type(error).__name__}"
-        raise StoreError(f"No connection to {self.masked}: {reason}.") from None
+        missing = {"database": "it has no such database", "role": "it has no such user"}
+        reasons = wrong | away | missing
+        words = next((words for words in reasons if words in said), "")
+        reason = reasons.get(words) or type(error).__name__
+        kind = StoreError if words in wrong or words in missing else StoreUnreachable
+        raise kind(f"No connection to {self.masked}: {reason}.") from None
 
 
 class Snapshot:
@@ -157,8 +165,8 @@ class Snapshot:
         try:
             return self._pool.getconn()
         except PoolTimeout:
-            raise StoreError(
-                f"No connection to {self.address.masked} within {_CONNECT_SECONDS} seconds."
+            raise StoreUnreachable(
+                f"No connection to {self.address.masked} within {self.address.patience:g} seconds."
             ) from None
 
     def _return(self, connection: Connection) -> None:
@@ -223,11 +231,18 @@ class Snapshot:
 @contextmanager
 def writing(address: Address) -> Iterator[Connection]:
     """One transaction that may write: committed at the end of the block, or else nothing is."""
+    with begun(address) as connection:
+        yield connection
+        connection.commit()
+
+
+@contextmanager
+def begun(address: Address) -> Iterator[Connection]:
+    """A transaction that may write, and that the block commits."""
     connection = address.connect("index")
     try:
         prepare(connection, address, read_only=False)
         yield connection
-        connection.commit()
     except psycopg.Error as error:
         raise explained(error, address) from error
     finally:
@@ -325,7 +340,8 @@ def explained(error: psycopg.Error, address: Address) -> AskaiError:
         )
     if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn):
         return IndexMismatch(
-            f"The tables of {at} are not those of this askai ({_first(error)}): run `askai index`."
+            f"The tables of {at} are not those of this askai ({_first(error)}): run there DROP "
+            f"SCHEMA {address.schema} CASCADE, and then `askai index`, which makes them anew."
         )
     if isinstance(error, psycopg.OperationalError):
         return StoreError(f"The connection to {at} was lost; nothing was changed. Try again.")

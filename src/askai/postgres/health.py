@@ -3,6 +3,7 @@
 from askai.errors import IndexDamaged
 from askai.postgres import nearest
 from askai.postgres.connection import OLDEST_SERVER, OLDEST_VECTOR
+from askai.postgres.opened import Opened
 from askai.postgres.published import PublishedIndex
 from askai.postgres.vectors import KIND
 from askai.servers import Table, checked_counts
@@ -30,8 +31,12 @@ _FACTS = (
 )
 
 
-def server(index: PublishedIndex) -> str:
+def server(index: Opened) -> str:
     """Versions and size; a server that is too old could not be opened."""
+    return "; ".join(map(_server, index.parts()))
+
+
+def _server(index: PublishedIndex) -> str:
     schema = index.snapshot.address.schema
     ((version, vector, standby, tables, size),) = index.snapshot.rows(_FACTS, (schema,))
     kind = "replica" if standby else "primary"
@@ -42,10 +47,11 @@ def server(index: PublishedIndex) -> str:
     )
 
 
-def agreement(index: PublishedIndex) -> str:
-    """Holds the tables against each other and against the manifest."""
+def agreement(index: Opened) -> str:
+    """Holds the tables against each other and against the manifest, over all shards."""
     counts = index.manifest.counts
-    found = [int(count) for count in index.snapshot.rows(_COUNTS)[0]]
+    each = [part.snapshot.rows(_COUNTS)[0] for part in index.parts()]
+    found = [sum(map(int, column)) for column in zip(*each, strict=True)]
     documents, texts, chunks, passages, worded, total, units, unit_vectors, in_terms, entries = (
         found
     )
@@ -60,16 +66,24 @@ def agreement(index: PublishedIndex) -> str:
         "postings": (entries, in_terms),
     }
     checked_counts(pairs)
-    if broken := index.snapshot.rows(_INVALID, (index.snapshot.address.schema,)):
-        raise IndexDamaged(f"Not valid: the index {', '.join(name for (name,) in broken)}.")
+    for part in index.parts():
+        if broken := part.snapshot.rows(_INVALID, (part.snapshot.address.schema,)):
+            names = ", ".join(name for (name,) in broken)
+            raise IndexDamaged(f"Not valid in {part.where}: the index {names}.")
     return (
         f"{index.manifest.generation}: {documents} documents, {chunks} passages, published by "
         f"{index.state.publisher}"
     )
 
 
-def recall(index: PublishedIndex) -> str:
+def recall(index: Opened) -> str:
     """Asks the stored questions of the approximate indexes again."""
+    parts = index.parts()
+    said = [f"{part.where}: " if len(parts) > 1 else "" for part in parts]
+    return "; ".join(where + _recall(part) for where, part in zip(said, parts, strict=True))
+
+
+def _recall(index: PublishedIndex) -> str:
     said = []
     for table in _TABLES:
         found = index.vectors(table).found_by()

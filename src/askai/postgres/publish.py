@@ -4,8 +4,9 @@ What has changed is sent, see `publication`; a reader sees the generation before
 """
 
 import json
+import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 
 import psycopg
 
@@ -13,7 +14,7 @@ from askai.errors import StoreError
 from askai.postgres import nearest, tables
 from askai.postgres.connection import Address, Connection, writing
 from askai.postgres.postings import update_words
-from askai.postgres.rows import copied, put_documents, put_vectors, remove_documents
+from askai.postgres.rows import put_documents, put_vectors, remove_documents
 from askai.postgres.texts import read, stored
 from askai.publication import (
     Before,
@@ -45,12 +46,12 @@ def publish(
     try:
         return _once(local, address, replace=replace, progress=progress)
     except StoreError as error:
-        if not _was_lost(error):
+        if not was_lost(error):
             raise
     return _once(local, address, replace=replace, progress=progress)
 
 
-def _was_lost(error: StoreError) -> bool:
+def was_lost(error: StoreError) -> bool:
     cause = error.__cause__
     lost = isinstance(cause, psycopg.OperationalError)
     return lost and not isinstance(cause, psycopg.errors.DiskFull | psycopg.errors.QueryCanceled)
@@ -61,39 +62,65 @@ def _once(local: LocalIndex, address: Address, *, replace: bool, progress: Progr
         tables.lock(connection, address)
         tables.migrate(connection, address)
         before = tables.read_state(connection)
+        layout = Layout()
         if before:
-            check_model(
-                local,
-                manifest=before.manifest,
-                model=before.model,
-                where=address.masked,
-                replace=replace,
-            )
-        if before and not replace and _is_there(local, before):
+            check_before(local, before, address, layout, replace=replace)
+        if before and not replace and is_there(local, before):
             return unchanged(local)
-        plan = planned(local, _there(connection), replace=replace, progress=progress)
-        epoch = (before.epoch if before else 0) + plan.whole
-        _carry_out(plan, connection, epoch)
-    done = plan.published
+        plan = planned(local, there(connection), replace=replace, progress=progress)
+        epoch = carry_out(plan, connection, before, layout)
+    tidy(plan.published, address, epoch)
+    return plan.published
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which part of the documents a server gets, and of which publication."""
+
+    shard: int = 0
+    shards: int = 1
+    publication: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+def check_before(
+    local: LocalIndex, before: tables.State, address: Address, layout: Layout, *, replace: bool
+) -> None:
+    """Raises IndexMismatch when what is there can only be replaced, and is not to be."""
+    if not replace:
+        tables.check_layout(before, address, layout.shard, layout.shards)
+    check_model(
+        local,
+        manifest=before.manifest,
+        model=before.model,
+        where=address.masked,
+        replace=replace,
+    )
+
+
+def tidy(done: Published, address: Address, epoch: int) -> None:
+    """After the transaction: frees what was taken out."""
     if done.added > _MOST_NEW * done.documents:  # else autovacuum sees to it
         tables.vacuumed(address)
     nearest.drop_others(address, epoch)
-    return done
 
 
-def _is_there(local: LocalIndex, before: tables.State) -> bool:
+def is_there(local: LocalIndex, before: tables.State) -> bool:
     same = before.generation == local.manifest.generation
     return same and before.aliases == stored(local.aliases)
 
 
-def _there(connection: Connection) -> dict[str, Before]:
+def there(connection: Connection) -> dict[str, Before]:
     rows = connection.execute(
         "SELECT path, doc, key, position, mtime_ns, ctime_ns FROM sources"
     ).fetchall()
     return {read(path): Before(doc, key, (at, m, c)) for path, doc, key, at, m, c in rows}
 
 
-def _carry_out(plan: Plan, connection: Connection, epoch: int) -> None:
+def carry_out(
+    plan: Plan, connection: Connection, before: tables.State | None, layout: Layout
+) -> int:
+    """Does what is planned, in the transaction that is going on; returns the epoch of it."""
+    epoch = (before.epoch if before else 0) + plan.whole
     gone = plan.gone
     if gone:
         remove_documents(connection, gone)
@@ -104,28 +131,27 @@ def _carry_out(plan: Plan, connection: Connection, epoch: int) -> None:
     put_vectors(connection, "unit_vectors", plan.unit_vectors(chunks), epoch=epoch)
     update_words(connection, None if not plan.kept else gone, plan.words(chunks))
     tables.analyzed(connection)
-    _write_state(plan.local, connection, epoch, since=0 if plan.whole else plan.next)
+    _write_state(plan, connection, epoch, layout)
+    return epoch
 
 
 def _move(connection: Connection, moved: Mapping[str, tuple[Before, Times]]) -> None:
     """Documents that are the same, in another place or of a file with another time."""
     if not moved:
         return
-    connection.execute(
-        "CREATE TEMP TABLE moved (doc int, position bigint, mtime_ns bigint, ctime_ns bigint) "
-        "ON COMMIT DROP"
-    )
-    rows = ((before.number, *times) for before, times in moved.values())
-    columns = ["doc", "position", "mtime_ns", "ctime_ns"]
-    copied(connection, "pg_temp.moved", columns, ["int4", "int8", "int8", "int8"], rows)
+    # Not by a temporary table: PREPARE TRANSACTION takes none.
+    rows = [(before.number, *times) for before, times in moved.values()]
     connection.execute(
         "UPDATE sources s SET position = m.position, mtime_ns = m.mtime_ns, "
-        "ctime_ns = m.ctime_ns FROM pg_temp.moved m WHERE m.doc = s.doc"
+        "ctime_ns = m.ctime_ns FROM unnest(%s::int[], %s::bigint[], %s::bigint[], "
+        "%s::bigint[]) AS m (doc, position, mtime_ns, ctime_ns) WHERE m.doc = s.doc",
+        [list(column) for column in zip(*rows, strict=True)],
     )
 
 
-def _write_state(local: LocalIndex, connection: Connection, epoch: int, *, since: int) -> None:
-    manifest = local.manifest
+def _write_state(plan: Plan, connection: Connection, epoch: int, layout: Layout) -> None:
+    local, manifest = plan.local, plan.local.manifest
+    since = 0 if plan.whole else plan.next
     ((dim,),) = connection.execute(
         "SELECT coalesce((SELECT vector_dims(embedding) FROM passage_vectors LIMIT 1), 1)"
     ).fetchall()
@@ -146,6 +172,9 @@ def _write_state(local: LocalIndex, connection: Connection, epoch: int, *, since
         "shares": local.shares,
         "found_by": json.dumps(found),
         "publisher": tables.me(),
+        "shard": layout.shard,
+        "shards": layout.shards,
+        "publication": layout.publication,
         "words": local.words,
     }
     names = ", ".join(values)

@@ -1,6 +1,7 @@
 """An index that was published, opened to read: what `generations` is for an index folder."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,10 +14,12 @@ from askai.postgres.connection import Snapshot
 from askai.postgres.texts import read
 from askai.postgres.vectors import PostgresVectors
 from askai.postgres.words import PostgresWords
-from askai.records import Skipped
+from askai.records import Partial, Skipped
 from askai.servers import Table
 from askai.stored_lexicon import StoredLexicon
 from askai.stores import Found
+
+TABLES: Mapping[str, Table] = {"passages": "passage_vectors", "sentences": "unit_vectors"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,26 @@ class PublishedIndex:
     def catalog(self) -> PostgresCatalog:
         return PostgresCatalog(self.snapshot)
 
-    def vectors(self, table: Table) -> PostgresVectors:
+    @property
+    def partial(self) -> Partial | None:
+        """What is missing: nothing, since there is one server."""
+        return None
+
+    def parts(self) -> "list[PublishedIndex]":
+        """As of an index in several shards."""
+        return [self]
+
+    def vectors(self, table: Table, *, dim: int | None = None) -> PostgresVectors:
+        """`dim` where the tables hold no vector that tells it."""
         found = Found(**json.loads(self.state.found_by)[table])
         return PostgresVectors(
-            self.snapshot, table, dim=self.state.dim, epoch=self.state.epoch, found=found
+            self.snapshot, table, dim=dim or self.state.dim, epoch=self.state.epoch, found=found
         )
 
     def stores(self) -> dict[str, StoreState]:
         """How vectors are found here, by the names that a manifest has for them."""
         found = json.loads(self.state.found_by)
-        names = {"passages": "passage_vectors", "sentences": "unit_vectors"}
-        return {name: StoreState(**found[table]) for name, table in names.items()}
+        return {name: StoreState(**found[table]) for name, table in TABLES.items()}
 
     def words(self) -> PostgresWords:
         return PostgresWords(self.snapshot)
@@ -80,8 +92,20 @@ class PublishedIndex:
 
 
 def open_published(snapshot: Snapshot) -> PublishedIndex:
-    """Raises IndexMissing when nothing was published, IndexMismatch when it is of another version,
-    IndexDamaged when its manifest is none. Closes the snapshot when it raises."""
+    """Raises IndexMissing when nothing was published, IndexMismatch when it is of another version
+    or one of several shards, IndexDamaged when its manifest is none. Closes the snapshot when it
+    raises."""
+    index = opened(snapshot)
+    try:
+        tables.check_layout(index.state, snapshot.address, 0, 1)
+    except BaseException:
+        index.close()
+        raise
+    return index
+
+
+def opened(snapshot: Snapshot) -> PublishedIndex:
+    """What one server has, whether it is all or a shard; raises as `open_published`."""
     try:
         state = _state(snapshot)
         manifest = parse_manifest(read(state.manifest).encode(), Path("manifest.json"))

@@ -95,6 +95,11 @@ CREATE TABLE exact_queries (
     PRIMARY KEY (vectors, number)
 );
 """,
+    # Which part of the documents this server has, and what the parts of one publication share.
+    """
+ALTER TABLE state ADD shard integer NOT NULL DEFAULT 0, ADD shards integer NOT NULL DEFAULT 1,
+    ADD publication text NOT NULL DEFAULT '';
+""",
 )
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('askai'), hashtext(%s))"
 _HOLDER = (
@@ -126,6 +131,9 @@ class State:
     shares: str
     found_by: str  # of each kind of vectors, as JSON
     publisher: str
+    shard: int  # from 0
+    shards: int
+    publication: str  # the same on all shards, and of no other publication
 
 
 _STATE = "SELECT {} FROM state".format(", ".join(State.__dataclass_fields__))  # noqa: S608 - our own names
@@ -198,6 +206,21 @@ def check_version(version: int, address: Address, known: int = len(MIGRATIONS)) 
             f"The tables of {address.masked} are of version {version}, this askai reads version "
             f"{known}: run `askai index`, which brings them up to date."
         )
+
+
+def check_layout(state: State, address: Address, shard: int, shards: int) -> None:
+    """Raises IndexMismatch when the server holds another part of the documents than is expected of
+    it: its number from 0, and of how many."""
+    if (state.shard, state.shards) != (shard, shards):
+        raise IndexMismatch(
+            f"{address.masked} has {_part(state.shard, state.shards)}, and by the addresses in "
+            f"`store` it is {_part(shard, shards)}: set them as they were when it was published, "
+            "or run `askai index --rebuild` to part the documents anew."
+        )
+
+
+def _part(shard: int, shards: int) -> str:
+    return "the whole index" if shards == 1 else f"shard {shard + 1} of {shards}"
 
 
 def read_state(connection: Connection) -> State | None:

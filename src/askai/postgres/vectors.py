@@ -71,7 +71,7 @@ class PostgresVectors:
         self._held: dict[str, Vector] = {}
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
-        held = dict(zip(*self._of(ids), strict=True))
+        held = dict(zip(*self.those_of(ids), strict=True))
         return np.stack([held[id_] for id_ in ids]) if ids else np.empty((0, self._dim), np.float32)
 
     def search(
@@ -85,7 +85,7 @@ class PostgresVectors:
 
     def cosines(self, vector: Vector, ids: Sequence[str]) -> Scores:
         query = checked_query(vector, dim=self._dim)
-        there, vectors = self._of(ids)
+        there, vectors = self.those_of(ids)
         found = dict(zip(there, cosines(vectors, query).tolist(), strict=True))
         return np.array([found.get(id_, -np.inf) for id_ in ids], dtype=np.float32)
 
@@ -95,12 +95,12 @@ class PostgresVectors:
         """Those that the best k are among, or with an approximate index nearly all of these."""
         wanted = None if among is None else [stored(id_) for id_ in dict.fromkeys(among)]
         if among is not None and len(among) <= _SENT:
-            return self._of(among)
+            return self.those_of(among)
         if self._approximate and (wanted is None or len(wanted) > EXACT):
             return self._near(query, k, wanted)
         return self.exactly(query, k, wanted)
 
-    def _of(self, ids: Sequence[str]) -> tuple[list[str], Vectors]:
+    def those_of(self, ids: Sequence[str]) -> tuple[list[str], Vectors]:
         """The vectors of these ids, those that there are; a question comes to the same again."""
         held = {id_: self._held[id_] for id_ in ids if id_ in self._held}
         if new := [stored(id_) for id_ in dict.fromkeys(ids) if id_ not in held]:

@@ -35,9 +35,12 @@ class PostgresPostings:
         return {read(term): passages for term, _, passages in rows}
 
     def entries(self, tokens: Sequence[str]) -> dict[str, Entries]:
+        """Of those that there are here: a shard has not all."""
         if not self._terms.keys() >= set(tokens):
             self.frequencies(tokens)
-        words = {self._terms[token]: token for token in tokens}
+        words = {self._terms[token]: token for token in tokens if token in self._terms}
+        if not words:
+            return {}
         blocks: dict[int, list[bytes]] = {number: [] for number in words}
         for number, entries in self._snapshot.rows(_POSTINGS, (list(words),)):
             blocks[number].append(entries)
