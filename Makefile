@@ -106,7 +106,7 @@ pytest: $(INSTALLED) ## the tests
 	@$(call part,pytest,$(BIN)/pytest -n 2 --dist loadfile)
 
 test-engines: $(ENGINES_INSTALLED) ## the tests that need servers and Ray: they are started, or ASKAI_PG_DSN and ASKAI_MILVUS_URI name them
-	@$(call part,engines,$(BIN)/pytest tests/engines)
+	@$(call part,engines,$(BIN)/pytest -n 2 --dist loadfile tests/engines)
 
 $(ENGINES_INSTALLED): $(INSTALLED)
 	@echo "Installing a PostgreSQL, a Milvus and Ray for the tests."
