@@ -114,3 +114,45 @@ def test_few_vectors_need_no_index(address):
         put_vectors(connection, "unit_vectors", [(["a"], [0], random_units(1, dim=DIM))], epoch=0)
         found = nearest.brought_up_to_date(connection, "unit_vectors", dim=DIM, epoch=0)
         assert (found.kind, found.vectors, found.recall) == ("flat", 1, 1.0)
+
+
+def test_as_many_candidates_are_looked_at_as_are_enough(filled, monkeypatch):
+    """A million vectors have been seen to need more than the fewest."""
+    address, _ = filled
+    asked = []
+
+    def recall(rows, table, *, dim, epoch, candidates):
+        asked.append(candidates)
+        return {400: 0.98}.get(candidates, 0.9)
+
+    monkeypatch.setattr(nearest, "recall", recall)
+    with closing(address.connect("test")) as connection:
+        prepare(connection, address, read_only=False)
+        found = nearest.brought_up_to_date(
+            connection, "passage_vectors", dim=DIM, epoch=3, since=COUNT
+        )
+    assert (found.kind, found.recall, found.candidates) == (KIND, 0.98, 400)
+    assert asked == [200, 400]
+    with Snapshot(address) as snapshot:
+        sent = []
+        fetched = snapshot.rows
+        monkeypatch.setattr(
+            snapshot,
+            "rows",
+            lambda sql, values=(): sent.append((sql, values)) or fetched(sql, values),
+        )
+        store = PostgresVectors(snapshot, "passage_vectors", dim=DIM, epoch=3, found=found)
+        assert len(store.search(random_units(1, dim=DIM)[0], 10)) == 10
+    assert sent[0][1] == ("400",)
+    assert sent[1][1]["count"] == 400
+
+
+def test_where_no_number_of_candidates_is_enough_all_are_looked_at(filled, monkeypatch):
+    address, _ = filled
+    monkeypatch.setattr(nearest, "recall", lambda *_, **__: 0.9)
+    with closing(address.connect("test")) as connection:
+        prepare(connection, address, read_only=False)
+        found = nearest.brought_up_to_date(
+            connection, "passage_vectors", dim=DIM, epoch=3, since=COUNT
+        )
+    assert (found.kind, found.vectors, found.recall) == ("flat", COUNT, 1.0)

@@ -86,7 +86,7 @@ def recall(index: Opened) -> str:
 def _recall(index: PublishedIndex) -> str:
     said = []
     for table in _TABLES:
-        found = index.vectors(table).found_by()
+        found = index.found(table)
         if found.kind != KIND:
             said.append(f"{found.vectors} {table.replace('_', ' ')}: all are looked at")
             continue
@@ -95,7 +95,11 @@ def _recall(index: PublishedIndex) -> str:
         if not there:
             raise IndexDamaged(f"The index {name} is not there, so that every question is slow.")
         now = nearest.recall(
-            index.snapshot.rows, table, dim=index.state.dim, epoch=index.state.epoch
+            index.snapshot.rows,
+            table,
+            dim=index.state.dim,
+            epoch=index.state.epoch,
+            candidates=found.candidates,
         )
         if now < nearest.ENOUGH:
             raise IndexDamaged(

@@ -12,12 +12,11 @@ from askai.postgres import tables
 from askai.postgres.catalog import PostgresCatalog
 from askai.postgres.connection import Snapshot
 from askai.postgres.texts import read
-from askai.postgres.vectors import PostgresVectors
+from askai.postgres.vectors import FoundNear, PostgresVectors
 from askai.postgres.words import PostgresWords
 from askai.records import Partial, Skipped
 from askai.servers import Table
 from askai.stored_lexicon import StoredLexicon
-from askai.stores import Found
 
 TABLES: Mapping[str, Table] = {"passages": "passage_vectors", "sentences": "unit_vectors"}
 
@@ -61,15 +60,21 @@ class PublishedIndex:
 
     def vectors(self, table: Table, *, dim: int | None = None) -> PostgresVectors:
         """`dim` where the tables hold no vector that tells it."""
-        found = Found(**json.loads(self.state.found_by)[table])
         return PostgresVectors(
-            self.snapshot, table, dim=dim or self.state.dim, epoch=self.state.epoch, found=found
+            self.snapshot,
+            table,
+            dim=dim or self.state.dim,
+            epoch=self.state.epoch,
+            found=self.found(table),
         )
+
+    def found(self, table: Table) -> FoundNear:
+        return FoundNear(**json.loads(self.state.found_by)[table])
 
     def stores(self) -> dict[str, StoreState]:
         """How vectors are found here, by the names that a manifest has for them."""
-        found = json.loads(self.state.found_by)
-        return {name: StoreState(**found[table]) for name, table in TABLES.items()}
+        found = {name: self.found(table) for name, table in TABLES.items()}
+        return {n: StoreState(f.kind, f.vectors, f.recall, f.sample) for n, f in found.items()}
 
     def words(self) -> PostgresWords:
         return PostgresWords(self.snapshot)

@@ -7,6 +7,7 @@ Up to EXACT vectors, and among so many, all of them are looked at.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,9 @@ KIND = "hnsw"
 _ROUNDING = 2e-5  # of an inner product in float32, in whatever order, by both sides
 _SENT = 1_000  # vectors that are scored here sooner than there
 _CANDIDATES = 4  # of the approximate index for each that is wanted …
-_FEWEST = 200  # … and at least so many
+FEWEST = 200  # … and at least so many, or more where these are too few
 _REMEMBERED = 4_096  # vectors
-_MOST = 1_000  # what hnsw.ef_search can be
+MOST = 1_000  # what hnsw.ef_search can be
 ALL = """
 WITH scored AS MATERIALIZED (
     SELECT id, embedding <#> %(query)s AS distance FROM {table} {where}
@@ -50,6 +51,13 @@ TUNED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class FoundNear(Found):
+    """As `Found`, with the candidates that its recall was measured with."""
+
+    candidates: int = FEWEST
+
+
 class PostgresVectors:
     """See `askai.stores.VectorSearch`."""
 
@@ -60,7 +68,7 @@ class PostgresVectors:
         *,
         dim: int,
         epoch: int = 0,
-        found: Found | None = None,
+        found: FoundNear | None = None,
     ) -> None:
         """`found` is how the publisher measured them to be found; None: by looking at all."""
         self._snapshot = snapshot
@@ -122,8 +130,9 @@ class PostgresVectors:
     def _near(
         self, query: Vector, k: int, among: Sequence[str] | None
     ) -> tuple[list[str], Vectors]:
-        count = max(_FEWEST, _CANDIDATES * k)
-        self._snapshot.rows(TUNED, (str(min(_MOST, count)),))
+        fewest = self._found.candidates if self._found else FEWEST
+        count = max(fewest, _CANDIDATES * k)
+        self._snapshot.rows(TUNED, (str(min(MOST, count)),))
         sql = NEAR.format(
             table=self._table,
             epoch=self._epoch,
