@@ -125,3 +125,12 @@ def test_where_few_blocks_are_clear_lingua_is_asked(monkeypatch):
     monkeypatch.setattr("askai.language._by_lingua", lambda text: asked.append(text) or "en")
     parts(*_marks([FRENCH, NAMES]))
     assert asked == [NAMES]
+
+
+def test_one_clear_block_does_not_decide_for_another(monkeypatch):
+    """An English paragraph in a Chinese document says nothing of a French title in it."""
+    chinese = "中国国内层面的落实将由行动计划统筹推进。"
+    monkeypatch.setattr("askai.language._by_lingua", lambda _: "fr")
+    title = "Plan national intelligence artificielle, villes pilotes"
+    found = parts(*_marks([chinese, ENGLISH, title, chinese]))
+    assert [mark.label for mark in found] == ["zh", "en", "fr", "zh"]

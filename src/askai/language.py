@@ -83,8 +83,8 @@ def parts(text: str, marks: Sequence[Mark]) -> list[Mark]:
 def _spoken(text: str, blocks: Sequence[Mark]) -> list[str]:
     """The language of each block; "" for one that has the language of the text around it.
 
-    Where most blocks are clear and those in Latin letters are all in one language, a block that is
-    not clear, a title or a list of names, is in that one.
+    Where more blocks in Latin letters are clear than not, and all in one language, one that is not
+    clear, a title or a list of names, is in that one.
     """
     samples: dict[int, str] = {}
     for number, mark in enumerate(blocks):
@@ -94,8 +94,9 @@ def _spoken(text: str, blocks: Sequence[Mark]) -> list[str]:
         if mark.kind != "table_row" and (weight >= _SURE or _HAN.search(sample)):
             samples[number] = sample[:_SAMPLE]
     clear = {number: code for number, sample in samples.items() if (code := _clear(sample))}
-    latin = {code for code in clear.values() if code != "zh"}
-    only = latin.pop() if len(latin) == 1 and 2 * len(clear) > len(samples) else None
+    latin = [code for code in clear.values() if code != "zh"]
+    unclear = len(samples) - len(clear)
+    only = latin[0] if len(set(latin)) == 1 and len(latin) > max(1, unclear) else None
     return [
         clear.get(number) or only or _by_lingua(samples[number]) if number in samples else ""
         for number in range(len(blocks))

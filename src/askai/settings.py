@@ -70,8 +70,10 @@ class Settings:
                 _check_place(name, one, several=len(several) > 1)
             if len(set(several)) < len(several):
                 raise SettingsError(f"{name} has an address twice; each shard has one of its own.")
-        kind, mark, _ = self.store_read.partition("://")
-        if self.store_read and not (mark and self.server.partition("://")[0][:6] == kind[:6]):
+        read, mark, _ = self.store_read.partition("://")
+        written, _, _ = self.server.partition("://")
+        same = read == written or {read, written} <= {*_PARTED}  # two names of one kind
+        if self.store_read and not (mark and same):
             raise SettingsError(
                 "store_read is the address of a replica of the server that store names; set both "
                 "to postgresql://…, or both to milvus://…"

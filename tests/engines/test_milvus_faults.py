@@ -14,6 +14,7 @@ import grpc
 import pytest
 from milvus_lite.adapter.grpc.servicer import MilvusServicer
 from milvus_lite.db import MilvusLite
+from pymilvus.exceptions import MilvusException
 from pymilvus.grpc_gen import milvus_pb2_grpc
 
 from askai.errors import AskaiError, IndexLocked, StoreError
@@ -101,6 +102,17 @@ def test_a_wrong_token_is_refused_and_a_right_one_is_not_told(desk, guarded):
     for command in (("ask", QUESTION), ("status",), ("doctor",), ("index",)):
         ran = desk.run(*command, **right)
         assert (ran.code, "right" in ran.out + ran.err) == (0, False), ran
+
+
+def test_a_publisher_that_may_not_write_is_told_so(on_milvus, milvus, monkeypatch):
+    client = named(milvus["ASKAI_STORE"], milvus["ASKAI_STORE_SCHEMA"])
+
+    def refuses(*_, **__):
+        raise MilvusException(65535, "permission deny")
+
+    monkeypatch.setattr(client.raw, "upsert", refuses)
+    with pytest.raises(StoreError), Lease(client):
+        pytest.fail("it holds the lease")
 
 
 def test_a_database_that_is_not_there(desk, milvus_url):

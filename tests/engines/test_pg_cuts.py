@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from askai.assemble import open_askai
-from askai.errors import StoreError
+from askai.errors import StoreError, StoreUnreachable
+from askai.postgres.connection import Address
 from askai.recipes import publish
 from conftest import ANSWER, QUESTION
 from engines.pg_server import PgServer
@@ -322,3 +323,20 @@ def test_hostile_words_are_only_words_wherever_they_stand(published, server, que
     assert published.run("show", shown, **server).out == published.run("show", shown).out
     assert query(f"SELECT count(*) FROM {address.schema}.sources") == [(2 + len(HOSTILE),)]
     check_same(published, server, [QUESTION])
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "reason"),
+    [
+        ("the database system is in recovery mode", StoreUnreachable, "recovering from a crash"),
+        ("the database system is not yet accepting connections", StoreUnreachable, "starting up"),
+        ("the database system is shutting down", StoreUnreachable, "shutting down"),
+        ("connection failed: No route to host", StoreUnreachable, "no way leads there"),
+        ('database "nowhere" does not exist', StoreError, "no such database"),
+        ('role "nobody" does not exist', StoreError, "no such user"),
+    ],
+)
+def test_a_server_that_comes_back_is_told_from_one_that_is_set_up_wrong(said, kind, reason):
+    with pytest.raises(StoreError, match=reason) as caught:
+        Address("postgresql://h/d", "askai")._refused(psycopg.OperationalError(said))
+    assert type(caught.value) is kind

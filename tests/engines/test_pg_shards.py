@@ -162,6 +162,13 @@ def test_an_update_of_shards_equals_a_first_publication(parted, shards, own_serv
         assert rows(url, schema) == rows(url, f"{schema}_b")
 
 
+def test_one_database_given_twice_is_not_two_shards(desk, shards):
+    first = shards["ASKAI_STORE"].split()[0]
+    mark = "&" if "?" in first else "?"
+    twice = shards | {"ASKAI_STORE": f"{first} {first}{mark}connect_timeout=5"}
+    fails(desk, "index", says="are the same database", **twice)
+
+
 def test_a_shard_without_a_document_is_one_all_the_same(desk, shards):
     for name in ("a.txt", "b.md"):
         (desk.corpus / name).unlink()
@@ -208,6 +215,8 @@ def test_an_answer_without_a_lost_shard_says_that_it_is_partial(parted, shards, 
     told = fails(parted, "show", f"corpus/{there[0]}", says="which cannot be asked", **without)
     assert "belongs to shard 2 of 2, postgresql://me@127.0.0.1:1/gone" in told
     for path in here:
+        for n in range(4):  # the whole place is a path, too, and some would be on the lost shard
+            assert parted.run("show", f"corpus/{path}#char=0-{n + 2}", **without).code == 0
         assert parted.run("show", f"corpus/{path}", **without).code == 0
     whole = json.loads(parted.run("ask", QUESTION, "--json", **shards).out)
     assert whole["partial"] is None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from askai import render
 from askai.cli.console import notify, progress
-from askai.errors import UsageError
+from askai.errors import StoreUnreachable, UsageError
 from askai.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,12 +60,17 @@ def document_of(index: "PublishedIndex", place: str, settings: Settings) -> tupl
     from askai.cite import parse_place  # noqa: PLC0415
 
     catalog = index.catalog()
+    lost: StoreUnreachable | None = None
     for source, fragment in ((place, ""), parse_place(place)):  # all of "C# notes.txt" first
         for path in _paths(source, settings.corpus_dir):
             try:
                 return catalog.document(path), fragment
             except KeyError:
                 continue
+            except StoreUnreachable as error:  # if there is such a document, its shard is lost
+                lost = error
+    if lost:
+        raise lost
     source, _ = parse_place(place)
     raise UsageError(f"No source {source!r} in {index.where}; `askai status` says what is indexed.")
 

@@ -13,6 +13,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -38,7 +39,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 # What TLS needs to know, by the names that pymilvus has.
 _MUTUAL = frozenset({"ca_pem_path", "client_pem_path", "client_key_path"})  # all, or none
 _FILES = _MUTUAL | {"server_pem_path", "server_name"}
-_ERRORS = (MilvusException, grpc.RpcError, grpc.FutureTimeoutError)
+ERRORS = (MilvusException, grpc.RpcError, grpc.FutureTimeoutError)
 _NOT_FOUND, _NOT_LOADED = 100, 101  # a collection
 
 Row = dict[str, Any]
@@ -94,7 +95,7 @@ class Address:
                 dedicated=True,  # closed by whoever opened it
                 **self._options,
             )
-        except (*_ERRORS, OSError) as error:  # a file of a certificate
+        except (*ERRORS, OSError) as error:  # a file of a certificate
             raise self._refused(error) from None
 
     def reopened(self) -> MilvusClient:
@@ -150,17 +151,19 @@ class Client:
         options.setdefault("timeout", _SECONDS)
         try:
             return getattr(self.raw, method)(*arguments, **options)
-        except _ERRORS as error:
+        except ERRORS as error:
             lost = _is_lost(error)
             if not lost and getattr(error, "code", None) != _NOT_LOADED:
                 raise explained(error, self.address) from error
         if lost:
-            self.raw = self.address.reopened()
+            before, self.raw = self.raw, self.address.reopened()
+            with suppress(*ERRORS):
+                before.close()
         try:
             if not lost:  # Milvus Lite forgets it when it ends
                 self.raw.load_collection(arguments[0], timeout=options["timeout"])
             return getattr(self.raw, method)(*arguments, **options)
-        except _ERRORS as error:
+        except ERRORS as error:
             raise explained(error, self.address) from error
 
     def version(self) -> str:
@@ -207,7 +210,7 @@ class Client:
     def _page(self, pages: Any) -> Any:
         try:
             return pages.next()
-        except _ERRORS as error:
+        except ERRORS as error:
             raise explained(error, self.address) from error
 
     def count(self, collection: str, where: str) -> int:
@@ -253,6 +256,7 @@ class Client:
 
     def create(self, collection: str, schema: Any, index: Any) -> None:
         """Empty, and ready to be read."""
+        self.guard()
         self._call("create_collection", collection, schema=schema, consistency_level="Strong",
             num_shards=1,
         )  # fmt: skip
@@ -262,12 +266,14 @@ class Client:
 
     def reindex(self, collection: str, index: Any) -> None:
         """Another index over the vectors of a collection that nobody reads yet."""
+        self.guard()
         self._call("release_collection", collection)
         self._call("drop_index", collection, index_name="embedding")
         self._call("create_index", collection, index_params=index)
         self._call("load_collection", collection)
 
     def drop(self, collection: str) -> None:
+        self.guard()
         self._call("drop_collection", collection)
 
     def settled(self, collections: Iterable[str]) -> None:
@@ -276,7 +282,7 @@ class Client:
         for collection in collections:
             try:
                 self.raw.flush(collection, timeout=_SECONDS)
-            except _ERRORS:
+            except ERRORS:
                 continue
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from typing import Self
 
 from askai.errors import AskaiError, IndexLocked, StoreError
 from askai.milvus.collections import as_json, from_json, packed, state_name, unpacked
-from askai.milvus.connection import Client, Row
+from askai.milvus.connection import ERRORS, Client, Row, explained
 from askai.milvus.state import PUBLISHER, me
 
 SECONDS = 15.0
@@ -42,7 +42,10 @@ class Lease:
         self._thread = threading.Thread(target=self._go_on, name="askai lease", daemon=True)
 
     def __enter__(self) -> Self:
-        self._raise()
+        try:
+            self._raise()
+        except ERRORS as error:  # `_call` would try again, and a row that came late would be ours
+            raise explained(error, self._client.address) from error
         self._thread.start()
         try:
             self._wait_for_others()

@@ -124,8 +124,12 @@ class Address:
             "too many": "it has no connection left",
             "starting up": "it is starting up",
             "shutting down": "it is shutting down",
+            "recovery mode": "it is recovering from a crash",
+            "accepting connections": "it is starting up",
+            "no route to host": "no way leads there",
+            "unreachable": "no way leads there",
         }
-        missing = {"database": "it has no such database", "role": "it has no such user"}
+        missing = {'database "': "it has no such database", 'role "': "it has no such user"}
         reasons = wrong | away | missing
         words = next((words for words in reasons if words in said), "")
         reason = reasons.get(words) or type(error).__name__

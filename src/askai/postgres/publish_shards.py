@@ -70,6 +70,7 @@ def _once(
             _make_ready(address, decided.publication if decided else "")
             connection = stack.enter_context(begun(address))
             with _speaking_of(address):
+                _check_another(connection, address, shards)
                 tables.lock(connection, address)
             shards.connections.append(connection)
         states = _states(local, shards, replace=replace)
@@ -88,6 +89,25 @@ def _once(
         added=sum(part.added for part in parts),
         removed=sum(part.removed for part in parts),
     )
+
+
+def _check_another(connection: Connection, address: Address, shards: "_Shards") -> None:
+    """Raises StoreError where two addresses are of one database: its lock would be held by the
+    other connection, which is ours."""
+    for other, held in shards:
+        ((pid, begun_at),) = held.execute(
+            "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        ).fetchall()
+        same = connection.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND backend_start = %s "
+            "AND datname = current_database()",
+            (pid, begun_at),
+        ).fetchall()
+        if same:
+            raise StoreError(
+                f"{other.masked} and {address.masked} are the same database: each shard needs one "
+                "of its own."
+            )
 
 
 def _states(local: LocalIndex, shards: "_Shards", *, replace: bool) -> list[tables.State | None]:
