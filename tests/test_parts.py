@@ -17,7 +17,7 @@ from askai.catalog import Catalog
 from askai.chunking import chunk
 from askai.errors import CorpusError, PartsError
 from askai.lexical.bm25 import BM25Index
-from askai.parts.address import Place
+from askai.parts.address import Place, without_user
 from askai.parts.building import build_on
 from askai.parts.making import Task, make_part
 from askai.parts.pace import Pace
@@ -245,8 +245,74 @@ def test_an_export_that_cannot_be_written_says_so(desk):
     )
 
 
-def test_a_password_in_an_address_is_not_shown(exported):
-    ran = exported.run("import", "nope://user:secret@host/x")
+FOREIGN = '{"name": "my app", "manifest_version": 3}'
+
+
+def test_a_manifest_of_something_else_is_not_overwritten(desk):
+    for content in (FOREIGN, "[]", "{", '{"format": 1, "files": {}}'):
+        (desk.folder / "app").mkdir(exist_ok=True)
+        (desk.folder / "app" / "manifest.json").write_text(content, "utf-8")
+        desk.fails("export", "app", says="app has a manifest.json that askai did not write")
+        with pytest.raises(PartsError, match="did not write"):
+            build_here(desk, "by-parts", place=Place(str(desk.folder / "app")))
+        assert [file.name for file in (desk.folder / "app").iterdir()] == ["manifest.json"]
+        assert (desk.folder / "app" / "manifest.json").read_text("utf-8") == content
+
+
+def test_an_export_into_an_index_is_refused(exported):
+    before = sorted(exported.index.rglob("*"))
+    inside = ("index", "index/x", "index/parts", f"index/{exported.generation}",
+              f"file://{exported.index}", "out/../index")  # fmt: skip
+    for folder in inside:
+        exported.fails("export", folder, says="is in the index folder index: name another one")
+    exported.fails("--index", "other", "export", "index", says="is the folder of an index")
+    assert sorted(exported.index.rglob("*")) == before
+    build_here(exported, "by-parts", place=Place(str(exported.folder / "by-parts" / "parts")))
+    with pytest.raises(PartsError, match="is in the index folder"):
+        build_here(
+            exported, "by-parts", place=Place(str(exported.folder / "by-parts")), rebuild=True
+        )
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("ftp://u:secret@host/x", "ftp://host/x"),
+        ("ftp://u:sec@ret@host/x", "ftp://host/x"),
+        ("ftp://u:sec/ret@host/x", "ftp://host/x"),
+        ("ftp://u:sec@ret/secret@host/x", "ftp://host/x"),
+        ("ftp://secret@host/x", "ftp://host/x"),
+        ("ftp://u:sec?ret@host/x", "ftp://…"),
+        ("https://host:80/x?sig=sec@ret", "https://…"),
+        ("https://host/x?sig=secret", "https://host/x"),
+        ("simplecache::ftp://u:secret@host/x", "simplecache::ftp://host/x"),
+        ("s3://bucket/a@b/x", "s3://bucket/a@b/x"),
+        ("a folder?/u:x@y", "a folder?/u:x@y"),
+    ],
+)
+def test_an_address_is_shown_without_what_is_secret(address, shown):
+    assert without_user(address) == shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "nope://user:secret@host/x",
+        "nope://user:sec@ret/secret@host/x",
+        "ftp://user:sec@ret@127.0.0.1:9/x",
+        "ftp://user:sec/ret@127.0.0.1:9/x",
+        "http://user:secret@127.0.0.1:9/x",
+        "http://127.0.0.1:9/x?sig=secret",
+        "ftp://[u:secret@host/x",
+    ],
+)
+@pytest.mark.parametrize("command", ["import", "export"])
+def test_a_password_in_an_address_is_not_shown(exported, command, address):
+    ran = exported.run(command, address, "--json")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines()[-1].startswith("askai: ")
+    for part in ("sec@", "@ret", "/ret", "sig=", "user"):
+        assert part not in ran.err
     assert "secret" not in ran.err
 
 
@@ -456,6 +522,12 @@ def test_parts_elsewhere_are_written_by_who_makes_them(many):
     assert rows(many.folder / "other") == rows(many.index)
 
 
+def test_an_address_of_this_machine_is_a_folder_of_it(tmp_path):
+    for scheme in ("file", "local"):
+        place = Place(f"{scheme}://{tmp_path}/x")
+        assert (place.is_here, place.folder) == (True, tmp_path / "x")
+
+
 def test_a_file_that_changes_in_between_stops_the_build(many):
     planner, plans = planned(many)
     many.write("many/00.md", "# Other\n")
@@ -503,6 +575,8 @@ def test_progress_tells_the_rate_and_the_time_left():
         (("--on", "dask://x:1"), "expected ray ("),
         (("--on", "ray://x"), "ray://HOST:PORT"),
         (("--parts", "x"), "name a cluster, too"),
+        (("--on", "ray", "--parts", "memory://x"), "each machine of the cluster has for itself"),
+        (("--on", "ray", "--parts", "simplecache::file:///x"), "expected a folder"),
     ],
 )
 def test_wrong_usage_of_a_cluster_is_named(desk, arguments, says):

@@ -116,8 +116,10 @@ def export(
     from askai.parts.address import Place  # noqa: PLC0415
     from askai.parts.exporting import OpenIndex, other_files  # noqa: PLC0415
     from askai.parts.exporting import export as write  # noqa: PLC0415
+    from askai.parts.manifest import check_free  # noqa: PLC0415
 
     place = Place(address)
+    check_free(place, settings.index_dir)
     if settings.read_server:
         return _export_published(settings, place, progress)
     with ExitStack() as stack:
@@ -189,11 +191,12 @@ def build_on_ray(
     progress: Progress = lambda *_: None,
 ) -> "IndexReport":
     """Builds the index folder by the cluster at `on`; see `parts.building.build_on`."""
-    from askai.parts.address import Place  # noqa: PLC0415
+    from askai.parts.address import Place, check_shared  # noqa: PLC0415
     from askai.parts.building import build_on  # noqa: PLC0415
     from askai.parts.ray_cluster import check_address, connected  # noqa: PLC0415
 
     check_address(on)
+    check_shared(parts)
     return build_on(
         lambda: connected(on),
         open_corpus(settings),

@@ -3,6 +3,7 @@
 Credentials stand where fsspec and its packages look for them; none is shown in a message.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,8 @@ from askai.files import sync_folder, write_durably
 from askai.parts import StoredFile
 
 _TEMPORARY = ".askai-tmp-"  # in the names of files that are being written
-_USER = re.compile(r"(?<=://)[^/@]*@")
+_LOCAL = re.compile(r"(?:file|local)://(?!.*::)")  # fsspec's names for a folder of this machine
+_OWN = {"file", "local", "memory"}  # of which each machine has its own
 
 
 class Place:
@@ -28,7 +30,8 @@ class Place:
             raise UsageError("The address of the parts is empty; expected a folder or scheme://…")
         self.address = address
         self.shown = without_user(address)
-        self.folder = None if "://" in address else Path(address).expanduser()
+        plain = _LOCAL.sub("", address, count=1) if _LOCAL.match(address) else address
+        self.folder = None if "://" in plain else Path(plain).expanduser()
         self._files: Any = None  # fsspec's, where it is no folder
         self._root = ""
         if self.folder is None:
@@ -125,17 +128,50 @@ class Place:
                 f"Cannot {what} {self.shown}: it is not there. Export again, or copy all of it."
             ) from error
         except OSError as error:
-            why = error.strerror or str(error)
+            why = error.strerror if self.folder and error.strerror else _why(error, self.address)
             raise PartsError(f"Cannot {what} {self.shown}: {why}.") from error
         except Exception as error:
-            raise PartsError(
-                f"Cannot {what} {self.shown}: {type(error).__name__}: {error}."
-            ) from error
+            why = _why(error, self.address)
+            raise PartsError(f"Cannot {what} {self.shown}: {why}.") from error
+
+
+def check_shared(address: str) -> None:
+    """Raises UsageError for an address that is another place on each machine of a cluster."""
+    schemes = {link.partition("://")[0] for link in address.split("::") if "://" in link}
+    if schemes & _OWN and not _LOCAL.match(address):
+        raise UsageError(
+            f"--parts is {without_user(address)}, which each machine of the cluster has for "
+            "itself; expected a folder (its parts are brought to this machine) or an address that "
+            "all of them reach, such as s3://…"
+        )
 
 
 def without_user(address: str) -> str:
-    """The address as it may be shown: without a user and his password."""
-    return _USER.sub("", address)
+    """The address as it may be shown: without a user, his password and a query.
+
+    Passwords may hold what ends them elsewhere: rather more is cut than a part of one shown.
+    """
+    scheme, mark, rest = address.partition("://")
+    if not mark:
+        return address
+    scheme = scheme.rpartition("@")[2]
+    before, at, after = rest.rpartition("@")
+    if at and "?" in before:
+        return f"{scheme}://…"  # one may be a part of the other
+    if at and (":" in before or "/" not in before):
+        rest = after
+    elif at:
+        host, slash, path = rest.partition("/")
+        rest = host.rpartition("@")[2] + slash + path
+    return f"{scheme}://{rest.partition('?')[0]}"
+
+
+def _why(error: Exception, address: str) -> str:
+    """What another package says; not its words where they may repeat what is not to be shown."""
+    said = " ".join(str(error).split()).rstrip(".")
+    if without_user(address) != address and not isinstance(error, ImportError):
+        said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _opened(address: str, shown: str) -> tuple[Any, str]:
@@ -148,14 +184,14 @@ def _opened(address: str, shown: str) -> tuple[Any, str]:
     try:
         files, root = url_to_fs(address)
     except (ImportError, ValueError) as error:
-        scheme = address.partition("://")[0]
-        why = " ".join(str(error).split()).rstrip(".")
+        scheme = shown.partition("://")[0]
+        why = _why(error, address)
         raise PartsError(
             f"Nothing here opens addresses {scheme}:// ({why}). Install fsspec's package for it, "
             "or name a folder."
         ) from error
     except Exception as error:
-        raise PartsError(f"Cannot open {shown}: {type(error).__name__}: {error}.") from error
+        raise PartsError(f"Cannot open {shown}: {_why(error, address)}.") from error
     return files, str(root).rstrip("/")
 
 

@@ -30,7 +30,7 @@ from askai.parts.address import Place
 from askai.parts.exporting import other_files
 from askai.parts.loading import Load, load
 from askai.parts.making import Task
-from askai.parts.manifest import manifest_of, put_files, put_manifest
+from askai.parts.manifest import check_free, manifest_of, put_files, put_manifest
 from askai.parts.pace import Pace
 from askai.parts.planning import Plan, Planner
 from askai.parts.tables import arrow
@@ -100,6 +100,7 @@ def build_on(
     if not listing.files:
         raise CorpusError(nothing(corpus, listing.skipped))
     kept = place or Place(str(index_dir / PARTS))
+    check_free(kept, index_dir, own=PARTS)
     planner = Planner(corpus, recipe, model, settings)
     with few_collections(), writing(index_dir) as building:
         plans, closed = planner.plan(listing.files, progress)

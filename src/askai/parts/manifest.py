@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from askai.errors import PartsError
+from askai.generations import CURRENT, NAME
 from askai.manifest import Counts, Manifest, settings_fingerprint
 from askai.parts import FORMAT, Part, StoredFile
 from askai.parts.address import Place
@@ -78,6 +79,29 @@ def put_manifest(place: Place, manifest: PartsManifest) -> None:
     value = {"format": FORMAT, "fingerprint": settings_fingerprint(manifest.settings)}
     content = json.dumps(value | asdict(manifest), ensure_ascii=False, indent=1)
     place.write(MANIFEST, content.encode("utf-8", "surrogatepass"))
+
+
+def check_free(place: Place, index_dir: Path, *, own: str = "") -> None:
+    """Raises PartsError when to write parts to `place` would overwrite what is none of them, or put
+    them into the index folder, of which only the folder `own` is for parts."""
+    if place.folder:
+        folder, index = place.folder.resolve(), index_dir.resolve()
+        if folder.is_relative_to(index) and not (own and folder == index / own):
+            raise PartsError(f"{place.shown} is in the index folder {index_dir}: name another one.")
+    there = place.names()
+    if CURRENT in there or any(map(NAME.fullmatch, there)):
+        raise PartsError(f"{place.shown} is the folder of an index: name another one.")
+    if MANIFEST not in there:
+        return
+    try:
+        ours = {"format", "parts", "files"} <= json.loads(place.read(MANIFEST)).keys()
+    except (ValueError, AttributeError):
+        ours = False
+    if not ours:
+        raise PartsError(
+            f"{place.shown} has a {MANIFEST} that askai did not write, or that is damaged; it "
+            "would be overwritten. Name another folder, or move that file away."
+        )
 
 
 def read_manifest(place: Place) -> PartsManifest:
