@@ -2,6 +2,7 @@
 
 import shutil
 
+import psycopg
 import pytest
 
 from conftest import QUESTION
@@ -44,11 +45,30 @@ def test_an_import_on_a_server_that_is_not_there_leaves_what_was_imported(named)
     assert named.run("export", "out").code == 0
     nowhere = {"ASKAI_STORE": "postgresql://127.0.0.1:9/x", "ASKAI_STORE_SCHEMA": "x"}
     ran = named.run("--index", "other", "import", "out", **nowhere)
-    assert (ran.code, "Traceback" in ran.err) == (1, False)
+    assert (ran.code, ran.out, "Traceback" in ran.err) == (1, "", False)
+    *_, said, last = ran.err.splitlines()
+    assert said.startswith("Imported to other/g-")
+    assert "only its publication failed" in said
+    assert last.startswith("askai: ")
     assert named.run("--index", "other", "ask", QUESTION).code == 0
 
 
 def test_a_build_from_parts_is_published_as_any(named, server):
     assert named.run("export", "out").code == 0
     assert named.run("import", "out", **server).code == 0
+    check_same(named, server)
+
+
+def test_an_import_replaces_an_index_of_another_model_when_it_is_told_to(named, server, address):
+    assert named.run("export", "out").code == 0
+    assert named.run("index", **server).code == 0
+    with psycopg.connect(server["ASKAI_STORE"]) as connection:
+        changed = connection.execute(f"UPDATE {address.schema}.state SET model = 'another/1'")
+        assert changed.rowcount == 1
+    ran = named.run("import", "out", **server)
+    assert (ran.code, ran.out) == (1, "")
+    assert "holds vectors of the model" in ran.err.splitlines()[-1]
+    assert "`askai import --rebuild` replaces" in ran.err
+    ran = named.run("import", "out", "--rebuild", **server)
+    assert (ran.code, "Published g-" in ran.err) == (0, True), ran
     check_same(named, server)

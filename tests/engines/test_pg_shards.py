@@ -264,6 +264,10 @@ def test_another_number_or_order_of_shards_is_refused_until_they_are_parted_anew
     fails(parted, "index", says="has the whole index", **shards)
     assert parted.run("index", "--rebuild", **turned).code == 0
     check_same(parted, turned, QUESTIONS[:2])
+    assert parted.run("export", "out").code == 0
+    fails(parted, "import", "out", says="it is shard 1 of 2", **shards)
+    assert parted.run("import", "out", "--rebuild", **shards).code == 0
+    check_same(parted, shards, QUESTIONS[:2])
 
 
 def test_a_server_that_prepares_nothing_is_told_what_to_set(desk, own_server, schema):

@@ -1,6 +1,6 @@
 """Commands that move an index as parts: export and import."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,11 @@ from askai.cli.options import (
     StoreOption,
     settings_of,
 )
+from askai.errors import AskaiError
 from askai.settings import Settings
+
+if TYPE_CHECKING:
+    from askai.parts.importing import Imported
 
 AddressArgument = Annotated[
     str, typer.Argument(metavar="ADDRESS", help="A folder, or scheme://… that fsspec opens.")
@@ -62,6 +66,10 @@ def import_command(
     index: IndexOption = None,
     model: ModelOption = None,
     store: StoreOption = None,
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Replace what a server holds, of another model or shards."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Makes the index of what `askai export` wrote, and publishes it where a store is set.
@@ -74,13 +82,11 @@ def import_command(
 
     with progress() as tell:
         done = recipes.import_parts(settings, address, notify=notify, progress=tell)
+    report, where = done.report, str(settings.index_dir)
     if settings.server:
-        from askai.cli.serving import publish  # noqa: PLC0415
-
-        publish(settings, aliases=done.aliases)
+        _publish(settings, done, replace=rebuild)
     else:
         _tell_of_documents(settings, done.aliases)
-    report, where = done.report, str(settings.index_dir)
     if as_json:
         print_json(output.index_object(report, corpus=str(settings.corpus_dir), index=where))
     else:
@@ -88,6 +94,21 @@ def import_command(
             f"Imported {report.documents} documents as {report.chunks} passages in "
             f"{report.seconds:.1f} s: {where}/{report.generation}"
         )
+
+
+def _publish(settings: Settings, done: "Imported", *, replace: bool) -> None:
+    """Raises what a publication raises, and says that the import stands."""
+    from askai.cli.serving import publish  # noqa: PLC0415
+
+    try:
+        publish(settings, replace=replace, aliases=done.aliases)
+    except AskaiError:
+        notify(
+            f"Imported to {settings.index_dir}/{done.report.generation}; only its publication "
+            "failed. Run the same command again when the cause is gone; where the server holds "
+            "another model or other shards, `askai import --rebuild` replaces what it holds."
+        )
+        raise
 
 
 def _tell_of_documents(settings: Settings, aliases: str) -> None:
