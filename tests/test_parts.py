@@ -1,11 +1,14 @@
 """An index goes through its parts and comes back the same; what is not whole is refused."""
 
 import json
+import os
 import random
 import re
 import shutil
+import signal
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -32,6 +35,7 @@ from askai.parts.tables import (
     written_documents,
     written_passages,
 )
+from askai.readers import worker
 from askai.readers.markdown import MarkdownReader
 from askai.records import Document, Source
 from askai.settings import Settings
@@ -511,6 +515,35 @@ def test_a_damaged_part_is_made_again(many):
     _, here = build_here(many, "by-parts")
     assert damaged.name.removeprefix("passages-").removesuffix(".parquet") in here.made_parts
     assert rows(many.folder / "by-parts") == rows(many.indexed().index)
+
+
+class HereCrashing(Here):
+    """Has the reader of one file's part crash, as when a machine is short of memory."""
+
+    def made(self, tasks):
+        for task in tasks:
+            if "many/15.html" in {file.path for file in task.files}:
+                worker.read("html", b"<p>It is started.</p>")
+                reader = worker._shared[worker.MOST_SECONDS, worker.MEGABYTES]._process
+                reader.send_signal(signal.SIGSTOP)  # the read waits for it, and then it is gone
+                Timer(0.5, reader.kill).start()
+            yield from super().made(iter([task]))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGSTOP is POSIX's")
+def test_a_file_whose_reader_crashed_is_tried_again_by_the_next_build(many):
+    many.write("many/15.html", "<h1>Lanzhou</h1><p>Lanzhou has 15 robots in use.</p>")
+    report, first = build_here(many, "by-parts", HereCrashing())
+    (reason,) = [skip.reason for skip in report.skipped if skip.path == "many/15.html"]
+    assert "its reader crashed (signal 9)" in reason
+    many.write("z.txt", "It is new.\n")
+    report, second = build_here(many, "by-parts")
+    assert "many/15.html" not in {skip.path for skip in report.skipped}
+    assert 0 < len(second.made_parts) <= 3 < len(first.made_parts)
+    assert rows(many.folder / "by-parts") == rows(many.indexed().index)
+    many.write("z.txt", "It is newer.\n")
+    _, third = build_here(many, "by-parts")
+    assert len(third.made_parts) == 1  # broken.pdf is not tried again
 
 
 def test_parts_elsewhere_are_written_by_who_makes_them(many):

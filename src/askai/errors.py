@@ -6,6 +6,7 @@
         QuestionError             the question itself
       CorpusError                 the folder of documents as a whole
       ReadError                   one file of it; the build goes on without it
+        ReaderStopped             its reader crashed or took too long, which may pass
       ModelError                  an embedding model is missing, damaged or not what was expected
         TokenizerError            the tiktoken tables
       StoredIndexError                 the index as a whole
@@ -47,6 +48,10 @@ class CorpusError(AskaiError):
 
 
 class ReadError(AskaiError):
+    pass
+
+
+class ReaderStopped(ReadError):
     pass
 
 

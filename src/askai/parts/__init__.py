@@ -48,6 +48,7 @@ class Part:
     files: tuple[StoredFile, StoredFile]  # of documents and of passages
     # (path, reason) of files that could not be read, which an export keeps elsewhere.
     unread: tuple[tuple[str, str], ...] = ()
+    stopped: int = 0  # of these, whose reader crashed or took too long: they are tried again
     texts: int = 0  # that were embedded for it
 
     def as_json(self) -> dict[str, Any]:

@@ -133,12 +133,14 @@ def _make(
     anew: bool,
     notify: Notify,
 ) -> None:
-    """Makes the parts that are not there, or all of them `anew`."""
+    """Makes the parts that are not there, or all of them `anew`; also those that lack a file whose
+    reader was stopped, which the next build of one machine tries again, too."""
     there = set() if anew else place.names()
     fingerprint = planner.recipe.embedder.fingerprint
     missing = {}
     for plan in plans:
-        if part := whole_part(place, plan.name, there, model=fingerprint):
+        part = whole_part(place, plan.name, there, model=fingerprint)
+        if part and not part.stopped:
             made.note(plan, part)
         else:
             missing[plan.name] = plan

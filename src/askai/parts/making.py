@@ -18,7 +18,7 @@ from askai.centring import Centring, centring_for
 from askai.corpus import Corpus, Description
 from askai.embedders import Embedder, Vectors
 from askai.embedders.models import resolve
-from askai.errors import ClusterError, ReadError
+from askai.errors import ClusterError, ReadError, ReaderStopped
 from askai.parts import PartContent
 from askai.parts.address import Place
 from askai.parts.tables import Piece
@@ -72,11 +72,13 @@ def make_part(task: Task) -> PartContent:
     )
     read: list[tuple[Document, list[Chunk]]] = []
     unread: list[tuple[str, str]] = []
+    stopped = 0
     for file in task.files:
         try:
             document = corpus.document(file.path, file.data)
         except ReadError as error:
             unread.append((file.path, str(error)))
+            stopped += isinstance(error, ReaderStopped)
             continue
         read.append((document, list(chunking.chunk(document, budget=task.chunk_tokens))))
     embedding = _Embedding(embedder, centring)
@@ -91,7 +93,7 @@ def make_part(task: Task) -> PartContent:
         at, unit_at = at + len(held), unit_at + len(texts)
     content = content_of(
         task.name, pieces, model=embedder.fingerprint, dim=embedder.dim, unread=unread,
-        texts=embedding.new,
+        stopped=stopped, texts=embedding.new,
     )  # fmt: skip
     if not task.address:
         return content

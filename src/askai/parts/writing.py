@@ -17,6 +17,7 @@ def content_of(
     model: str,
     dim: int,
     unread: Sequence[tuple[str, str]] = (),
+    stopped: int = 0,
     texts: int = 0,
 ) -> PartContent:
     """A part of these documents, by the embedder of the fingerprint `model`."""
@@ -34,6 +35,7 @@ def content_of(
         units=sum(len(piece.units) for piece in pieces),
         files=(documents, passages),
         unread=tuple(unread),
+        stopped=stopped,
         texts=texts,
     )
     return PartContent(part, contents)

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from askai import seams
-from askai.errors import ReadError, UsageError
+from askai.errors import ReadError, ReaderStopped, UsageError
 from askai.readers import MOST_SECONDS, READERS, Reader, Reading
 from askai.records import Mark
 
@@ -91,14 +91,14 @@ class Worker:
                 wanted = 1 if size is None else min(_BLOCK, size - len(found))
                 if not (block := os.read(handle, wanted)):
                     try:
-                        raise ReadError(_ended(process.wait(max(0.0, end - time.monotonic()))))
+                        raise ReaderStopped(_ended(process.wait(max(0.0, end - time.monotonic()))))
                     except subprocess.TimeoutExpired:
                         raise self._too_long() from None
                 found += block
         return bytes(found)
 
-    def _too_long(self) -> ReadError:
-        return ReadError(
+    def _too_long(self) -> ReaderStopped:
+        return ReaderStopped(
             f"it was not read within {self._seconds:g} s; split it, or raise max_read_seconds in "
             "askai.toml"
         )
