@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace as replaced
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from askai.aliases import read_aliases
 from askai.catalog import Catalog
@@ -12,7 +12,7 @@ from askai.centring import centring_for
 from askai.corpus import ALIASES, Corpus
 from askai.earlier import CATALOG, LEXICAL, UNITS, VECTORS, WORDS
 from askai.embedders.models import resolve
-from askai.generations import open_generation
+from askai.generations import Generation, open_generation
 from askai.index_parts import Progress, Recipe
 from askai.lexical import LEXICALS
 from askai.manifest import SKIPPED, skipped_json, sources_json
@@ -86,6 +86,22 @@ def opened_local(settings: Settings) -> Iterator["LocalIndex"]:
     """The current generation of the index folder, as a server is told of it."""
     from askai.publication import LocalIndex  # noqa: PLC0415
 
+    with _current(settings) as (generation, parts):
+        path = generation.path
+        yield LocalIndex(
+            manifest=generation.manifest,
+            **parts,
+            states=generation.sources(),
+            skipped=(path / SKIPPED).read_text("utf-8"),
+            shares=(path / WORDS).with_suffix(".json").read_text("utf-8"),
+            words=(path / WORDS).read_bytes(),
+            aliases=read_aliases(settings.corpus_dir / ALIASES),
+        )
+
+
+@contextmanager
+def _current(settings: Settings) -> Iterator[tuple[Generation, dict[str, Any]]]:
+    """The current generation of the index folder, with what is read of it by name."""
     with ExitStack() as stack:
         generation = stack.enter_context(open_generation(settings.index_dir))
         path, made = generation.path, generation.manifest.settings
@@ -95,18 +111,8 @@ def opened_local(settings: Settings) -> Iterator["LocalIndex"]:
         )
         lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
         stack.callback(lexical.close)
-        yield LocalIndex(
-            manifest=generation.manifest,
-            catalog=stack.enter_context(Catalog.open(path / CATALOG)),
-            store=store,
-            units=units,
-            lexical=lexical,
-            states=generation.sources(),
-            skipped=(path / SKIPPED).read_text("utf-8"),
-            shares=(path / WORDS).with_suffix(".json").read_text("utf-8"),
-            words=(path / WORDS).read_bytes(),
-            aliases=read_aliases(settings.corpus_dir / ALIASES),
-        )
+        catalog = stack.enter_context(Catalog.open(path / CATALOG))
+        yield generation, {"catalog": catalog, "store": store, "units": units, "lexical": lexical}
 
 
 def export(
@@ -122,22 +128,10 @@ def export(
     check_free(place, settings.index_dir)
     if settings.read_server:
         return _export_published(settings, place, progress)
-    with ExitStack() as stack:
-        generation = stack.enter_context(open_generation(settings.index_dir))
-        path, made = generation.path, generation.manifest.settings
-        store_class = load("store", STORES, made["store"])
-        store, units = (
-            stack.enter_context(closing(store_class.open(path / name))) for name in (VECTORS, UNITS)
-        )
-        lexical = load("lexical", LEXICALS, made["lexical"]).open(path / LEXICAL)
-        stack.callback(lexical.close)
+    with _current(settings) as (generation, parts):
+        aliases = read_aliases(settings.corpus_dir / ALIASES)
         index = OpenIndex(
-            manifest=generation.manifest,
-            catalog=stack.enter_context(Catalog.open(path / CATALOG)),
-            store=store,
-            units=units,
-            lexical=lexical,
-            files=other_files(path, read_aliases(settings.corpus_dir / ALIASES)),
+            manifest=generation.manifest, **parts, files=other_files(generation.path, aliases)
         )
         return write(index, place, progress=progress)
 
