@@ -625,7 +625,7 @@ def test_every_file_is_listed_with_what_the_index_has_of_it(indexed):
         "z.txt": "added",
     }
     assert files["picture.png"]["state"].startswith("not read: no reader for .png")
-    assert (files["new.txt"]["reader"], files["new.txt"]["passages"]) == ("text/2", 1)
+    assert (files["new.txt"]["reader"], files["new.txt"]["passages"]) == ("text/1", 1)
     assert indexed.run("status", "--json").json["files"] is None
 
 

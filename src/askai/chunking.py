@@ -19,7 +19,7 @@ from askai.sentences import SUPERSCRIPT, is_finished, split
 from askai.tables import cells
 from askai.token_count import count_tokens, front_within
 
-VERSION = "1"
+VERSION = "2"  # of passages and of their languages, see `language.parts`
 BUDGET = 256  # tokens of text; context comes on top
 _SMALL = 48  # tokens below which a paragraph joins its neighbour
 _CONTEXT_CHARACTERS = 400

@@ -45,7 +45,7 @@ _REPEATED = 2_000_000  # characters that merged cells may add
 
 class DocxReader:
     name = "docx"
-    version = "3"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         with Archive(data, _WHAT) as archive:

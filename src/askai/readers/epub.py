@@ -25,7 +25,7 @@ _LOCKING = re.compile(
 
 class EpubReader:
     name = "epub"
-    version = "3"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         with Archive(data, _WHAT) as archive:

@@ -43,7 +43,7 @@ _DATES = ("article:published_time", "datepublished", "date", "dc.date", "dc.date
 
 class HtmlReader:
     name = "html"
-    version = "3"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         check_size(data)

@@ -22,7 +22,7 @@ _HALF = re.compile(r"[\ud800-\udfff]")
 
 class JsonLinesReader:
     name = "jsonl"
-    version = "3"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         source, encoding = decode(data)

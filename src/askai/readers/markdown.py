@@ -53,7 +53,7 @@ _LEAVES: dict[str, MarkKind] = {
 
 class MarkdownReader:
     name = "markdown"
-    version = "3"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         text, encoding = decode(data)

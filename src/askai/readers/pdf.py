@@ -37,7 +37,7 @@ _ONE_AT_A_TIME = threading.Lock()  # PDFium is not made for threads
 
 class PdfReader:
     name = "pdf"
-    version = "3"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:
         if not data:

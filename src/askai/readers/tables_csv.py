@@ -32,7 +32,7 @@ _SEPARATOR_LINE = re.compile(r"sep=([^\r\n\"])[\r\n]+", re.IGNORECASE)
 
 class CsvReader:
     name = "csv"
-    version = "3"
+    version = "2"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         if len(data) > _MOST_BYTES:

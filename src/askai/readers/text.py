@@ -8,7 +8,7 @@ from askai.readers.structure import find_marks
 
 class TextReader:
     name = "text"
-    version = "2"
+    version = "1"
 
     def read(self, data: bytes, *, password: str = "") -> Reading:  # noqa: ARG002
         text, encoding = decode(data)
