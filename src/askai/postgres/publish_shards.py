@@ -94,7 +94,8 @@ def _once(
 def _check_another(connection: Connection, address: Address, shards: "_Shards") -> None:
     """Raises StoreError where two addresses are of one database: its lock would be held by the
     other connection, which is ours."""
-    for other, held in shards:
+    # Of those that are open by now.
+    for other, held in zip(shards.addresses, shards.connections, strict=False):
         ((pid, begun_at),) = held.execute(
             "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
         ).fetchall()
