@@ -67,10 +67,11 @@ def _once(
         decided = tables.read_state(first)
         shards = _Shards(addresses, [first])
         for address in addresses[1:]:
+            with closing(address.connect("index")) as connection, _speaking_of(address):
+                _check_another(connection, address, shards)
             _make_ready(address, decided.publication if decided else "")
             connection = stack.enter_context(begun(address))
             with _speaking_of(address):
-                _check_another(connection, address, shards)
                 tables.lock(connection, address)
             shards.connections.append(connection)
         states = _states(local, shards, replace=replace)
