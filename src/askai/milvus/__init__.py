@@ -8,6 +8,7 @@ catalog.py, vectors.py, words.py    what a question reads: the seams' reading si
 published.py    an index opened to read
 lease.py        one publisher at a time
 publish.py, postings.py    bringing the collections to what an index folder holds
+sweeping.py     taking out what no state shows any more
 nearest.py      the approximate index over many vectors, and how much it finds
 health.py       what `askai doctor` looks at
 server.py       all of this as `askai.servers` has it

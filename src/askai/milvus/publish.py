@@ -21,7 +21,6 @@ from askai.lexical.block_updates import update_words
 from askai.milvus import nearest
 from askai.milvus.catalog import Listed, MilvusCatalog, source_thing, things_of_document
 from askai.milvus.collections import (
-    FIELDS,
     GARBAGE,
     PART,
     TABLES,
@@ -31,14 +30,10 @@ from askai.milvus.collections import (
     create_epoch,
     create_state,
     digest,
-    drop_epoch,
     epoch_name,
-    epoch_of,
-    from_json,
     key_of,
     packed,
     rows_of,
-    things_of,
     vector_index,
     vector_rows,
 )
@@ -67,6 +62,7 @@ from askai.milvus.state import (
     read_state,
     write_state,
 )
+from askai.milvus.sweeping import epochs, sweep
 from askai.milvus.vectors import EXACT, KIND, MilvusVectors
 from askai.publication import (
     LocalIndex,
@@ -122,7 +118,7 @@ def publish(
                 )  # fmt: skip
                 if _is_there(local, before.state):
                     return unchanged(local)
-            _sweep(client, state, replace=replace)
+            sweep(client, state, replace=replace)
             return _Publication(local, client, before, limits).carry_out(
                 replace=replace, progress=progress
             )
@@ -135,38 +131,6 @@ def _manifest(before: Snapshot) -> str:
 def _is_there(local: LocalIndex, before: State) -> bool:
     same = before.generation == local.manifest.generation
     return same and before.parts[ALIASES].digest == _digest(_text(local.aliases))
-
-
-def _sweep(client: Client, before: State | None, *, replace: bool = False) -> None:
-    """Takes out what no state names, or none that can still be read; only whole epochs of these
-    where all is put in anew."""
-    name = client.address.name
-    if before is None:
-        if not highest_number(client):  # else they are of another version, and somebody's
-            for epoch in _epochs(client):
-                drop_epoch(client, name, epoch)
-        return
-    dead = [one for one in before.dead if one.number <= before.oldest]
-    left = {one.epoch for one in before.dead if one not in dead} | {before.epoch}
-    for epoch in _epochs(client) - left:
-        drop_epoch(client, name, epoch)
-    if replace:
-        return
-    rows = epoch_name(name, before.epoch, "rows")
-    vectors = [epoch_name(name, before.epoch, table) for table in TABLES]
-    for collection in (rows, *vectors):
-        client.delete(collection, f"doc >= {before.next}")
-        client.delete_in(collection, "doc", sorted(d for one in dead for d in one.documents))
-    client.delete(rows, f"born > {before.number}")
-    where = f"kind == {GARBAGE} and born <= {before.oldest}"
-    for thing in things_of(client.everything(rows, where, FIELDS)):
-        client.delete_in(rows, "pk", from_json(thing.content))
-    client.delete(rows, where)
-
-
-def _epochs(client: Client) -> set[int]:
-    found = (epoch_of(client.address.name, name) for name in client.collections())
-    return {epoch for epoch in found if epoch is not None}
 
 
 @dataclass(slots=True)
@@ -191,7 +155,7 @@ class _Publication:
             plan = self._plan(listed, replace=True, progress=progress)
             whole, chunks = True, plan.chunks()
         kinds = self._kinds()
-        epoch = state.epoch if state and not whole else max(_epochs(self.client), default=0) + 1
+        epoch = state.epoch if state and not whole else max(epochs(self.client), default=0) + 1
         if whole:
             create_epoch(self.client, self.client.address.name, epoch, dim=dim, kinds=kinds)
         rows = self._name(epoch, "rows")
@@ -221,7 +185,7 @@ class _Publication:
         write_state(self.client, new)
         forget_states(self.client, new)
         if any(one.number <= new.oldest for one in new.dead):
-            _sweep(self.client, new)
+            sweep(self.client, new)
         return plan.published
 
     def _listed(self, *, replace: bool) -> list[Listed]:
