@@ -6,18 +6,16 @@ in float32 for that; the approximate index over many of them (`nearest`) is over
 Up to EXACT vectors, and among so many, all of them are looked at.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from askai.embedders import Vector, Vectors
 from askai.postgres.connection import Snapshot
 from askai.postgres.texts import read, stored
 from askai.servers import Table
-from askai.stores import Found, Scores
-from askai.stores.exact import best, checked_query, cosines
+from askai.stores import Found
+from askai.stores.fetched import FetchedVectors
 
 EXACT = 20_000  # vectors
 KIND = "hnsw"
@@ -25,7 +23,6 @@ _ROUNDING = 2e-5  # of an inner product in float32, in whatever order, by both s
 _SENT = 1_000  # vectors that are scored here sooner than there
 _CANDIDATES = 4  # of the approximate index for each that is wanted …
 FEWEST = 200  # … and at least so many, or more where these are too few
-_REMEMBERED = 4_096  # vectors
 MOST = 1_000  # what hnsw.ef_search can be
 ALL = """
 WITH scored AS MATERIALIZED (
@@ -58,7 +55,7 @@ class FoundNear(Found):
     candidates: int = FEWEST
 
 
-class PostgresVectors:
+class PostgresVectors(FetchedVectors):
     """See `askai.stores.VectorSearch`."""
 
     def __init__(
@@ -71,36 +68,15 @@ class PostgresVectors:
         found: FoundNear | None = None,
     ) -> None:
         """`found` is how the publisher measured them to be found; None: by looking at all."""
+        super().__init__(dim)
         self._snapshot = snapshot
         self._table = table
-        self._dim = dim
         self._epoch = epoch
         self._found = found
-        self._held: dict[str, Vector] = {}
-
-    def vectors(self, ids: Sequence[str]) -> Vectors:
-        held = dict(zip(*self.those_of(ids), strict=True))
-        return np.stack([held[id_] for id_ in ids]) if ids else np.empty((0, self._dim), np.float32)
-
-    def search(
-        self, vector: Vector, k: int, *, among: Sequence[str] | None = None
-    ) -> list[tuple[str, float]]:
-        query = checked_query(vector, dim=self._dim)
-        if k <= 0 or (among is not None and not among):
-            return []
-        ids, vectors = self._candidates(query, k, among)
-        return best(ids, cosines(vectors, query), k)
-
-    def cosines(self, vector: Vector, ids: Sequence[str]) -> Scores:
-        query = checked_query(vector, dim=self._dim)
-        there, vectors = self.those_of(ids)
-        found = dict(zip(there, cosines(vectors, query).tolist(), strict=True))
-        return np.array([found.get(id_, -np.inf) for id_ in ids], dtype=np.float32)
 
     def _candidates(
         self, query: Vector, k: int, among: Sequence[str] | None
     ) -> tuple[list[str], Vectors]:
-        """Those that the best k are among, or with an approximate index nearly all of these."""
         wanted = None if among is None else [stored(id_) for id_ in dict.fromkeys(among)]
         if among is not None and len(among) <= _SENT:
             return self.those_of(among)
@@ -108,13 +84,9 @@ class PostgresVectors:
             return self._near(query, k, wanted)
         return self.exactly(query, k, wanted)
 
-    def those_of(self, ids: Sequence[str]) -> tuple[list[str], Vectors]:
-        """The vectors of these ids, those that there are; a question comes to the same again."""
-        held = {id_: self._held[id_] for id_ in ids if id_ in self._held}
-        if new := [stored(id_) for id_ in dict.fromkeys(ids) if id_ not in held]:
-            query = f"SELECT id, embedding FROM {self._table} {_AMONG}"  # noqa: S608 - our own names
-            held.update(zip(*self._fetched(query, {"among": new}), strict=True))
-        return list(held), _stacked(held.values(), self._dim)
+    def _fetch(self, ids: Sequence[str]) -> tuple[list[str], Vectors]:
+        query = f"SELECT id, embedding FROM {self._table} {_AMONG}"  # noqa: S608 - our own names
+        return self._fetched(query, {"among": [stored(id_) for id_ in ids]})
 
     @property
     def _approximate(self) -> bool:
@@ -145,11 +117,7 @@ class PostgresVectors:
 
     def _fetched(self, query: str, parameters: dict[str, Any]) -> tuple[list[str], Vectors]:
         rows = self._snapshot.rows(query, parameters)
-        ids, vectors = [read(id_) for id_, _ in rows], [v.to_numpy() for _, v in rows]
-        if len(self._held) > _REMEMBERED:
-            self._held = {}
-        self._held.update(zip(ids, vectors, strict=True))
-        return ids, _stacked(vectors, self._dim)
+        return self._keep({read(id_): vector.to_numpy() for id_, vector in rows})
 
     def found_by(self) -> Found:
         return self._found or Found("flat", len(self), 1.0, 0)
@@ -158,15 +126,6 @@ class PostgresVectors:
         ((count,),) = self._snapshot.rows(f"SELECT count(*) FROM {self._table}")  # noqa: S608
         return int(count)
 
-    def close(self) -> None:
-        """The snapshot is closed by whoever opened it."""
-
 
 def _given(among: Sequence[str] | None) -> dict[str, Any]:
     return {} if among is None else {"among": list(among)}
-
-
-def _stacked(vectors: Iterable[Vector], dim: int) -> Vectors:
-    """Shape (n, dim)."""
-    arrays = list(vectors)
-    return np.stack(arrays) if arrays else np.empty((0, dim), dtype=np.float32)
