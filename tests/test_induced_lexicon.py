@@ -287,6 +287,33 @@ def test_a_word_that_becomes_common_enough_was_embedded_before(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
+    ("new", "ahead"),
+    [(0, 0), (1, 3), (3, 1), (4, 2), (6, 3), (40, 5)],
+    ids=["none", "one", "nearly a batch", "a batch", "more", "all"],
+)
+def test_an_update_embeds_few_words_ahead(tmp_path, monkeypatch, new, ahead):
+    monkeypatch.setattr(induced_lexicon, "_WORDS", 50)
+    monkeypatch.setattr(induced_lexicon, "_SPARE", 5)
+    monkeypatch.setattr(induced_lexicon, "_BATCH", 4)
+    names = [f"a{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(55)]
+    before = dict.fromkeys(names[: 50 - new], 3)
+    first = InducedLexicon.build(before, {"en": 1}, Words())
+    first.save(tmp_path / "words.npz")
+    told = []
+    later = InducedLexicon.build(
+        dict.fromkeys(names[:50], 3) | dict.fromkeys(names[50:], 1) | {names[54]: 2},
+        {"en": 1},
+        Words(),
+        known=induced_lexicon.KnownWords.open(tmp_path / "words.npz"),
+        tell=lambda *counts: told.append(counts),
+    )
+    assert len(later.words) == 50 + ahead
+    assert (told[-1] if told else (0, 0)) == (new + ahead, new + ahead)
+    assert not ahead or later.words[50] == names[54]  # the commonest of them
+    assert later.vectors.shape[0] == 50
+
+
+@pytest.mark.parametrize(
     ("counts", "linked"),
     [
         ({"lake": 2, "city": 5, "oro": 1, "new": 1}, True),
