@@ -22,7 +22,7 @@ LAYERS = (
      "catalog_writer", "centring", "changes", "chunking", "cite", "conflicts", "corpus",
      "earlier", "evidence", "gate", "generation_writer", "generations", "gold",
      "induced_lexicon", "judge", "kept_vectors", "manifest", "milvus", "narrowing", "postgres",
-     "publication", "refusals", "retrieve", "scope", "servers", "settings", "spans",
+     "publication", "refusals", "repeats", "retrieve", "scope", "servers", "settings", "spans",
      "stored_lexicon", "sub_questions", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
     ("errors", "files", "kept_graphs", "language", "lexicon", "mapped_tables", "measures",

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from askai.records import Chunk, Hit, Part
 from askai.retrieve import Query, Retriever
@@ -100,13 +99,9 @@ def _weighed(retriever: Retriever, query: Query, hits: Sequence[Hit]) -> list[li
     if not hits:
         return []
     ids = [unit_id(hit.chunk, n) for hit in hits for n in embedded_units(hit.chunk)]
-    cosines = iter(retriever.units.cosines(query.vector, ids).tolist())
-    near: list[NDArray[np.float64]] = [
-        np.array([next(cosines) for _ in embedded_units(hit.chunk)] or [hit.dense])
-        - (query.loss(hit.chunk) if embedded_units(hit.chunk) else 0.0)
-        for hit in hits
-    ]
-    every = np.concatenate(near)
+    cosines = iter(retriever.unit_cosines(query, ids))
+    near = [_nearness(query, hit, cosines) for hit in hits]
+    every = np.array([cosine for of_units in near for cosine in of_units])
     middle, spread = float(every.mean()), float(every.std()) or 1.0
     terms = _Terms(retriever, query)
     found = []
@@ -114,9 +109,21 @@ def _weighed(retriever: Retriever, query: Query, hits: Sequence[Hit]) -> list[li
         spans = hit.chunk.units or ((hit.chunk.start, hit.chunk.end),)
         shares = terms.around([unit_quote(hit.chunk, span) for span in spans])
         behind = _BEHIND * (hits[0].score - hit.score) + _RANK * float(np.log(hit.rank))
-        worth = _NEARNESS * (of_units - middle) / spread + _COVERAGE * np.array(shares) - behind
-        found.append([_Unit(hit, *span, float(w)) for span, w in zip(spans, worth, strict=True)])
+        worth = [
+            _NEARNESS * (cosine - middle) / spread + _COVERAGE * share - behind
+            for cosine, share in zip(of_units, shares, strict=True)
+        ]
+        found.append([_Unit(hit, *span, w) for span, w in zip(spans, worth, strict=True)])
     return found
+
+
+def _nearness(query: Query, hit: Hit, cosines: Iterator[float]) -> list[float]:
+    """The cosine of each unit of a passage, or that of a passage that is one unit itself."""
+    units = embedded_units(hit.chunk)
+    if not units:
+        return [hit.dense]
+    loss = query.loss(hit.chunk)
+    return [next(cosines) - loss for _ in units]
 
 
 @lru_cache(4096)  # the same sentences come up again and again

@@ -10,7 +10,6 @@ word by word, so that this leg has something to say across languages.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from askai.aliases import Aliases, Mention
@@ -22,8 +21,9 @@ from askai.language import language_of
 from askai.lexical import WordSearch
 from askai.lexicon import translations
 from askai.records import Chunk, Hit
+from askai.repeats import without_repeats
 from askai.stores import VectorSearch
-from askai.tokens import content_tokens, folded, is_han, stemmed, tokens
+from askai.tokens import content_tokens, folded, is_han, stemmed
 from askai.units import chunk_of, embedded_units, says_something, unit_id
 from askai.vocabulary import latin_words
 
@@ -37,8 +37,6 @@ UNIT_SHARE = 0.5  # of the best sentence's cosine in a passage's, where it is th
 # it is a summary or a translation, which a model of many languages puts before what it sums up.
 _OWN_LANGUAGE = 0.06
 _NOTHING_SAID = 0.2  # what a passage loses that is but an address, a label or a button
-_TELLING = 20  # different words that a passage needs to be taken for the repetition of another
-_MIDDLE = 20  # characters before and behind the middle of a passage that tell its copy
 _DEPTH = 50  # candidates of each leg
 
 
@@ -58,6 +56,8 @@ class Query:
     groups: tuple[tuple[str, ...], ...] = ()  # the same names as the aliases have them
     induced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # token to translations
     own_language_loss: float = 0.0  # of cosine, see `loss`
+    # Of sentences by their ids: what comes next asks for those of the same passages again.
+    cosines: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def terms(self) -> View:
@@ -203,7 +203,7 @@ class Retriever:
                 )
             )
         hits.sort(key=lambda hit: (-hit.score, hit.chunk.id))
-        distinct = _without_repeats(hits, k)
+        distinct = without_repeats(hits, k)
         return [replace(hit, rank=rank) for rank, hit in enumerate(distinct, 1)]
 
     def leg(
@@ -232,7 +232,7 @@ class Retriever:
         """
         chunks = list(among)
         units = [unit_id(chunk, n) for chunk in chunks for n in embedded_units(chunk)]
-        of_units = iter(self.units.cosines(query.vector, units).tolist())
+        of_units = iter(self.unit_cosines(query, units))
         cosines = self.store.cosines(query.vector, [chunk.id for chunk in chunks]).tolist()
         blended = []
         for chunk, cosine in zip(chunks, cosines, strict=True):
@@ -241,6 +241,13 @@ class Retriever:
                 better = self.unit_share * max(0.0, best - cosine)
                 blended.append((chunk.id, cosine + better - query.loss(chunk)))
         return sorted(blended, key=lambda pair: (-pair[1], pair[0]))
+
+    def unit_cosines(self, query: Query, ids: Sequence[str]) -> list[float]:
+        """Of sentences by id, see `units.unit_id`; −∞ for one that has no vector."""
+        known = query.cosines
+        if new := [id_ for id_ in ids if id_ not in known]:
+            known.update(zip(new, self.units.cosines(query.vector, new).tolist(), strict=True))
+        return [known[id_] for id_ in ids]
 
     def _lexical(
         self, query: Query, k: int, *, among: Sequence[str] | None = None
@@ -254,54 +261,6 @@ class Retriever:
             for id_, score in self.lexical.search(view, k, among=among):
                 shares[id_] = max(shares.get(id_, 0.0), min(1.0, score / ceiling))
         return sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
-
-
-def _without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
-    """The k best, without passages that repeat a better one: a page that has a paragraph twice, and
-    a page and its copy, fill one place. What one document has twice is given where it first stands,
-    with the scores of the better: their headings alone tell them apart.
-    """
-    kept: list[Hit] = []
-    seen: list[frozenset[str]] = []
-    for hit in hits:
-        # Beyond the k best only what may take a place over is cut into words, which takes time.
-        if len(kept) == k and not _may_copy_any(hit.chunk, kept):
-            continue
-        held = _held(hit.chunk.text)
-        place = next((n for n, other in enumerate(seen) if _repeats(held, other)), None)
-        if place is None:
-            if len(kept) < k:
-                kept.append(hit)
-                seen.append(held)
-        elif held >= seen[place] and _may_copy(hit.chunk, kept[place].chunk):
-            kept[place] = replace(kept[place], chunk=hit.chunk)
-            seen[place] = held
-    return kept
-
-
-def _may_copy_any(one: Chunk, hits: Sequence[Hit]) -> bool:
-    path, start = one.path, one.start
-    behind = [h.chunk for h in hits if h.chunk.start > start and h.chunk.path == path]
-    return any(_may_copy(one, other) for other in behind)
-
-
-def _may_copy(one: Chunk, other: Chunk) -> bool:
-    """Whether a passage stands before another in their document and has words of its middle."""
-    if one.path != other.path or one.start >= other.start:
-        return False
-    middle = len(other.text) // 2
-    return other.text[max(0, middle - _MIDDLE) : middle + _MIDDLE] in one.text
-
-
-@lru_cache(512)
-def _held(text: str) -> frozenset[str]:
-    return frozenset(tokens(text))
-
-
-def _repeats(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether one of two passages holds every word of the other; a few words say no more than that
-    they are common. One number or name of its own makes a passage another one."""
-    return min(len(one), len(other)) >= _TELLING and (one <= other or other <= one)
 
 
 def _pieces(text: str, mentions: Sequence[Mention]) -> Iterator[str | Mention]:
