@@ -260,7 +260,7 @@ def test_many_words_at_once_have_nearly_the_vectors_of_one_by_one():
     together = embedder.embed_queries(words)
     assert together.shape == (4, embedder.dim)
     for word, vector in zip(words, together, strict=True):
-        assert embedder.embed_query(word) @ vector > 0.9995  # one question is rounded to 8 bits
+        assert embedder.embed_query(word) @ vector > 0.999  # one question is rounded to 8 bits
     assert embedder.embed_queries([]).shape == (0, embedder.dim)
 
 

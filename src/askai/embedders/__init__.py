@@ -40,7 +40,8 @@ class Embedder(Protocol):
     def embed_passages(self, texts: Sequence[str]) -> Vectors: ...
 
     def embed_query(self, text: str) -> Vector:
-        """May be rounded for the sake of speed: at a cosine above .999 to the model's own."""
+        """May be rounded for the sake of speed: at a cosine above .999 to the model's own, or above
+        .998 where a text is one word again and again."""
         ...
 
 

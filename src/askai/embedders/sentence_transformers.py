@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from askai.embedders import Vector, Vectors
+from askai.embedders.bert_graph import NotInFourBits
 from askai.embedders.bert_numpy import BertEncoder
-from askai.embedders.bert_onnx import NotInFourBits, OnnxBertEncoder
+from askai.embedders.bert_onnx import OnnxBertEncoder
 from askai.embedders.exported import ExportedEncoder, export, open_exported
 from askai.embedders.model_folder import (
     default_prompts,
