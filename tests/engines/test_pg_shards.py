@@ -222,6 +222,11 @@ def test_an_answer_without_a_lost_shard_says_that_it_is_partial(parted, shards, 
         assert parted.run("show", f"corpus/{place}", **without).code == 0
     whole = json.loads(parted.run("ask", QUESTION, "--json", **shards).out)
     assert whole["partial"] is None
+    # What is on the lost shard is not taken for new.
+    new = next(name for n in range(99) if shard_of(name := f"new{n}.txt", 2) == 0)
+    parted.write(new, "It came later.")
+    assert "1 file has changed since" in parted.run("ask", QUESTION, **without).err
+    (parted.corpus / new).unlink()
     all_lost = {"ASKAI_STORE": "postgresql://127.0.0.1:1/a postgresql://127.0.0.1:1/b",
                 "ASKAI_STORE_PARTIAL": "true"}  # fmt: skip
     fails(parted, "ask", QUESTION, says="Shard 1 of 2: No connection", **all_lost)

@@ -18,10 +18,11 @@ from askai.cli.options import (
     settings_of,
     shown_by,
 )
-from askai.errors import IndexMissing, ReadError, UsageError
+from askai.errors import IndexMissing, ReadError, StoreUnreachable, UsageError
 from askai.settings import Settings
 
 if TYPE_CHECKING:
+    from askai.catalog_reader import CatalogReader
     from askai.changes import Changes
     from askai.corpus import Corpus
     from askai.index_report import IndexReport
@@ -318,7 +319,22 @@ def _changes(settings: Settings, index: "PublishedIndex") -> "Changes":
     corpus = Corpus.open(
         settings.corpus_dir, max_bytes=settings.max_file_bytes, index=settings.index_dir
     )
-    return changes_since(corpus, index, index.skipped, corpus.list())
+    found = changes_since(corpus, index, index.skipped, corpus.list())
+    if not index.partial:
+        return found
+    catalog = index.catalog()
+    return replace(found, added=tuple(path for path in found.added if not _lost(catalog, path)))
+
+
+def _lost(catalog: "CatalogReader", path: str) -> bool:
+    """Whether a document, if it was published, is where nothing can be asked now."""
+    try:
+        catalog.source(path)
+    except KeyError:
+        return False
+    except StoreUnreachable:
+        return True
+    return False
 
 
 def warn_if_changed(settings: Settings) -> None:
