@@ -70,6 +70,7 @@ chunks = st.builds(
     heading=st.lists(text, max_size=3).map(tuple), language=maybe,
     header=st.lists(text, max_size=3).map(tuple), related=st.lists(text, max_size=3).map(tuple),
     units=st.lists(st.tuples(whole, whole), max_size=3).map(tuple),
+    beside=st.lists(text, max_size=2).map(tuple),
 )  # fmt: skip
 
 

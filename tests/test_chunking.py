@@ -66,6 +66,10 @@ def check_passages(document: Document, chunks: list[Chunk]) -> None:
     for passage in chunks:
         assert passage.id not in passage.related
         assert set(passage.related) <= set(ids)
+    places = {id_: n for n, id_ in enumerate(ids)}
+    for n, passage in enumerate(chunks):
+        assert {places[other] for other in passage.beside} <= {n - 1, n + 1}
+        assert all(passage.id in chunks[places[other]].beside for other in passage.beside)
 
 
 # Properties, over documents in four scripts and both formats.
@@ -254,6 +258,28 @@ def test_what_a_page_end_cut_is_tied(passages, label, before):
     assert second.id in first.related
     assert before in second.context
     assert before not in second.text
+
+
+PARAGRAPH = "The river is long and the town on it is old, and boats go up and down all day. " * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        (f"{PARAGRAPH}\n\n{PARAGRAPH}\n\n{PARAGRAPH}\n", "a.txt", [[1], [0, 2], [1]]),
+        (f"# One\n\n{PARAGRAPH}\n\n{PARAGRAPH}\n\n# Two\n\n{PARAGRAPH}\n", "a.md", [[1], [0], []]),
+        (f"{PARAGRAPH * 5}\n", "a.txt", [[1], [0]]),
+        (f"{PARAGRAPH}\n\n" * 17, "a.txt", [[] for _ in range(17)]),
+        (f"1. {PARAGRAPH}\n2. {PARAGRAPH}\n3. {PARAGRAPH}\n", "a.txt", [[], [], []]),
+        (f"# One\n\n{PARAGRAPH}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", "a.md", None),
+    ],
+    ids=["paragraphs", "sections", "what the budget cut", "a long section", "numbered", "a table"],
+)
+def test_running_text_goes_on_in_its_section(text, path, expected):
+    chunks = chunk(read(text, path))
+    places = {piece.id: n for n, piece in enumerate(chunks)}
+    found = [sorted(places[other] for other in piece.beside) for piece in chunks]
+    assert found == (expected or [[]] * len(chunks))
 
 
 def test_languages_of_passages(passages):

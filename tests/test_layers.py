@@ -19,7 +19,7 @@ LAYERS = (
     ("answer", "baseline", "bench", "compare", "evaluate", "index_parts", "index_report",
      "indexing", "parts", "verify"),
     ("alias_mining", "aliases", "answerability", "asked", "beir", "catalog", "catalog_reader",
-     "catalog_writer", "centring", "changes", "chunking", "cite", "conflicts", "corpus",
+     "catalog_writer", "centring", "changes", "chunking", "cite", "conflicts", "context", "corpus",
      "earlier", "evidence", "gate", "generation_writer", "generations", "gold",
      "induced_lexicon", "judge", "kept_vectors", "manifest", "milvus", "narrowing", "postgres",
      "publication", "refusals", "repeats", "retrieve", "scope", "servers", "settings", "spans",

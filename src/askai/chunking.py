@@ -19,10 +19,13 @@ from askai.sentences import SUPERSCRIPT, is_finished, split
 from askai.tables import cells
 from askai.token_count import count_tokens, front_within
 
-VERSION = "2"  # of passages and of their languages, see `language.parts`
+VERSION = "3"  # of passages and of their languages, see `language.parts`
 BUDGET = 256  # tokens of text; context comes on top
 _SMALL = 48  # tokens below which a paragraph joins its neighbour
 _CONTEXT_CHARACTERS = 400
+# Passages. Of more than that without a heading between them, those beside a passage are often about
+# something else: in chroma-chunking's documents of hundreds they cost recall (docs/retrieval.md).
+_LONG_SECTION = 16
 _BLOCKS = frozenset(
     ("heading", "paragraph", "bullet", "table_title", "table_header", "table_row", "footnote")
 )
@@ -154,7 +157,7 @@ def chunk(document: Document, *, budget: int = BUDGET) -> list[Chunk]:
         for draft in _drafts(document, outline.blocks, budget)
         for piece in _chunks_of(outline, draft, budget)
     ]
-    return _tied(outline, chunks)
+    return _beside(_tied(outline, chunks))
 
 
 def _drafts(document: Document, blocks: list[Mark], budget: int) -> Iterator[_Draft]:
@@ -360,3 +363,30 @@ def _tied(outline: _Outline, chunks: list[Chunk]) -> list[Chunk]:
             ties[a].append(b)
             ties[b].append(a)
     return [replace(chunk, related=tuple(dict.fromkeys(ties[chunk.id]))) for chunk in chunks]
+
+
+def _beside(chunks: list[Chunk]) -> list[Chunk]:
+    """Names to each passage of running text those before and behind it in its section."""
+    sections: list[list[Chunk]] = []
+    for piece in chunks:
+        if sections and _goes_on(sections[-1][-1], piece):
+            sections[-1].append(piece)
+        else:
+            sections.append([piece])
+    return [named for section in sections for named in _naming_neighbours(section)]
+
+
+def _naming_neighbours(section: list[Chunk]) -> Iterator[Chunk]:
+    if len(section) > _LONG_SECTION:
+        yield from section
+        return
+    for n, piece in enumerate(section):
+        neighbours = (*section[max(0, n - 1) : n], *section[n + 1 : n + 2])
+        yield replace(piece, beside=tuple(other.id for other in neighbours))
+
+
+def _goes_on(one: Chunk, other: Chunk) -> bool:
+    """Whether the text of a passage goes on in the next one. Numbered paragraphs, rows and notes
+    say what they say by themselves."""
+    running = (one.kind, other.kind) == ("text", "text") and not (one.label or other.label)
+    return running and (one.heading, one.language) == (other.heading, other.language)

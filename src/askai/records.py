@@ -91,6 +91,7 @@ class Chunk:
     header: tuple[str, ...] = ()  # column names, for a table row
     related: tuple[str, ...] = ()  # ids of the chunks it is tied to: a note and its sentence
     units: tuple[tuple[int, int], ...] = ()  # sentences, bullets, rows: what an answer quotes
+    beside: tuple[str, ...] = ()  # ids of those that its running text goes on from and goes on in
 
     def __hash__(self) -> int:
         return hash(self.id)  # that of all fields takes longer than what is remembered by it

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from askai.aliases import Aliases, Mention
 from askai.catalog_reader import CatalogReader
 from askai.centring import Centring
+from askai.context import WEIGHT as CONTEXT_WEIGHT
+from askai.context import in_context, order
 from askai.embedders import Embedder, Vector
 from askai.induced_lexicon import Translator
 from askai.language import language_of
@@ -80,6 +82,7 @@ class Retriever:
     aliases: Aliases
     lexical_weight: float = LEXICAL_WEIGHT
     unit_share: float = UNIT_SHARE
+    context_weight: float = CONTEXT_WEIGHT  # of what stands beside a passage, see `context`
     translates: bool = True  # whether a question is also searched for in the corpus's language
     induced: Translator | None = None
     scope: "Scope | None" = None  # what is looked at; None: everything
@@ -179,32 +182,35 @@ class Retriever:
         """The k best passages, best first, ties in order of id."""
         depth = max(k, _DEPTH)
         near, lexical = self._near(query, depth), self._lexical(query, depth)
-        chunks = self.catalog.chunks([*near, *(i for i, _ in lexical)])
-        blended = self._blended(query, chunks.values())
+        blended = self._blended(query, [*near, *(i for i, _ in lexical)])
         dense = [(i, cosine) for i, cosine in blended if i in near][:depth]
-        cosines = dict(blended)
-        ids = list(dict.fromkeys([i for i, _ in dense] + [i for i, _ in lexical]))
-        shares = dict(self._lexical(query, len(ids), among=ids))
         dense_ranks = {i: rank for rank, (i, _) in enumerate(dense, 1)}
         lexical_ranks = {i: rank for rank, (i, _) in enumerate(lexical, 1)}
-        hits = []
-        for i in ids:
+        found = [pair for pair in blended if pair[0] in dense_ranks or pair[0] in lexical_ranks]
+        hits = [
+            replace(hit, dense_rank=dense_ranks.get(i), lexical_rank=lexical_ranks.get(i))
+            for i, hit in self._fused(query, found).items()
+        ]
+        ranked = in_context(
+            sorted(hits, key=order),
+            lambda ids: self._fused(query, self._blended(query, ids)),
+            self.context_weight,
+        )
+        distinct = without_repeats(ranked, k)
+        return [replace(hit, rank=rank) for rank, hit in enumerate(distinct, 1)]
+
+    def _fused(self, query: Query, blended: Sequence[tuple[str, float]]) -> dict[str, Hit]:
+        """The passages of these cosines with their scores, without ranks, by id."""
+        ids = [i for i, _ in blended]
+        chunks = self.catalog.chunks(ids)
+        shares = dict(self._lexical(query, len(ids), among=ids))
+        hits = {}
+        for i, cosine in blended:
             share = shares.get(i, 0.0)
             loss = 0.0 if says_something(chunks[i]) else _NOTHING_SAID
-            hits.append(
-                Hit(
-                    chunk=chunks[i],
-                    rank=0,
-                    score=cosines[i] + self.lexical_weight * share - loss,
-                    dense=cosines[i],
-                    lexical=share,
-                    dense_rank=dense_ranks.get(i),
-                    lexical_rank=lexical_ranks.get(i),
-                )
-            )
-        hits.sort(key=lambda hit: (-hit.score, hit.chunk.id))
-        distinct = without_repeats(hits, k)
-        return [replace(hit, rank=rank) for rank, hit in enumerate(distinct, 1)]
+            score = cosine + self.lexical_weight * share - loss
+            hits[i] = Hit(chunk=chunks[i], rank=0, score=score, dense=cosine, lexical=share)
+        return hits
 
     def leg(
         self, query: Query, k: int, *, name: Literal["dense", "lexical"]
@@ -212,8 +218,7 @@ class Retriever:
         """The k best (id, score) of one leg alone, as `Hit.dense` and `Hit.lexical` have it."""
         if name == "lexical":
             return self._lexical(query, k)
-        near = self._near(query, k)
-        return self._blended(query, self.catalog.chunks(near).values())[:k]
+        return self._blended(query, self._near(query, k))[:k]
 
     def _near(self, query: Query, k: int) -> dict[str, None]:
         """The ids of the passages that are among the k nearest, or have a sentence that is."""
@@ -222,7 +227,7 @@ class Retriever:
         near = [chunk_of(i) for i, _ in self.units.search(query.vector, k, among=units)]
         return dict.fromkeys((*found, *near))
 
-    def _blended(self, query: Query, among: Iterable[Chunk]) -> list[tuple[str, float]]:
+    def _blended(self, query: Query, ids: Iterable[str]) -> list[tuple[str, float]]:
         """(id, cosine) of passages, best first; half of it is that of their best sentence, if it is
         higher.
 
@@ -230,7 +235,7 @@ class Retriever:
         questions the evidence was in the first five passages for .92 instead of .88 of the English
         ones.
         """
-        chunks = list(among)
+        chunks = list(self.catalog.chunks(ids).values())
         units = [unit_id(chunk, n) for chunk in chunks for n in embedded_units(chunk)]
         of_units = iter(self.unit_cosines(query, units))
         cosines = self.store.cosines(query.vector, [chunk.id for chunk in chunks]).tolist()

@@ -20,6 +20,7 @@ _ROWS = 1024  # passages in a row group, and so in memory when they are read aga
 _SOURCE = tuple(field.name for field in fields(Source))
 _MARK = tuple(field.name for field in fields(Mark))
 _CHUNK = tuple(field.name for field in fields(Chunk))
+_LISTS = ("heading", "header", "related", "beside")
 _OF_SOURCE, _OF_MARK, _OF_CHUNK = attrgetter(*_SOURCE), attrgetter(*_MARK), attrgetter(*_CHUNK)
 
 
@@ -96,7 +97,7 @@ def read_chunks(file: Path) -> Iterator[Chunk]:
     """The passages that `written_passages` wrote, in order; raises PartsError."""
     for batch in _batches(file, list(_CHUNK)):
         for row in batch.to_pylist():
-            lists = {name: tuple(row[name]) for name in ("heading", "header", "related")}
+            lists = {name: tuple(row[name]) for name in _LISTS}
             units = tuple((unit["start"], unit["end"]) for unit in row["units"])
             yield Chunk(**row | lists | {"units": units})
 
@@ -148,7 +149,7 @@ def _passages_schema(dim: int) -> Any:
     texts, vector = pa.list_(text), pa.list_(pa.float32(), dim)
     span = pa.struct([("start", number), ("end", number)])
     other = {"start": number, "end": number, "units": pa.list_(span)}
-    other |= dict.fromkeys(("heading", "header", "related"), texts)
+    other |= dict.fromkeys(_LISTS, texts)
     columns = [(name, other.get(name, text)) for name in _CHUNK]
     vectors = [("vector", vector), ("unit_vectors", pa.list_(vector))]
     return pa.schema([*columns, ("tokens", texts), *vectors])

@@ -11,7 +11,7 @@ from askai.postgres.texts import read, stored
 from askai.records import Chunk, Document, Mark, Source
 
 TUPLES = {
-    Chunk: frozenset({"heading", "header", "related", "units"}),
+    Chunk: frozenset({"heading", "header", "related", "units", "beside"}),
     Source: frozenset({"pages"}),
 }  # kept as JSON
 SOURCE_NAMES = tuple(field.name for field in fields(Source))

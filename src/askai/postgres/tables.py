@@ -100,6 +100,10 @@ CREATE TABLE exact_queries (
 ALTER TABLE state ADD shard integer NOT NULL DEFAULT 0, ADD shards integer NOT NULL DEFAULT 1,
     ADD publication text NOT NULL DEFAULT '';
 """,
+    # The passages that a passage goes on from and goes on in.
+    """
+ALTER TABLE chunks ADD beside text NOT NULL DEFAULT '[]';
+""",
 )
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('askai'), hashtext(%s))"
 _HOLDER = (
