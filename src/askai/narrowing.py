@@ -105,10 +105,15 @@ def _weighed(retriever: Retriever, query: Query, hits: Sequence[Hit]) -> list[li
     middle, spread = float(every.mean()), float(every.std()) or 1.0
     terms = _Terms(retriever, query)
     found = []
+    # By their own texts: what stands beside a passage does not make its sentences worth more.
+    best = max(hit.own_score for hit in hits)
+    alone = sorted(hits, key=lambda hit: (-hit.own_score, hit.rank))
+    ranks = {hit.chunk.id: rank for rank, hit in enumerate(alone, 1)}
     for hit, of_units in zip(hits, near, strict=True):
         spans = hit.chunk.units or ((hit.chunk.start, hit.chunk.end),)
         shares = terms.around([unit_quote(hit.chunk, span) for span in spans])
-        behind = _BEHIND * (hits[0].score - hit.score) + _RANK * float(np.log(hit.rank))
+        behind = _BEHIND * (best - hit.own_score)
+        behind += _RANK * float(np.log(ranks[hit.chunk.id]))
         worth = [
             _NEARNESS * (cosine - middle) / spread + _COVERAGE * share - behind
             for cosine, share in zip(of_units, shares, strict=True)

@@ -123,6 +123,12 @@ class Hit:
     lexical_rank: int | None = None
     rerank: float | None = None
     part: Part | None = None  # what is given, see `narrowing`; None: the whole chunk
+    alone: float | None = None  # the score without what stands beside it; None: the same
+
+    @property
+    def own_score(self) -> float:
+        """The score by its own text."""
+        return self.score if self.alone is None else self.alone
 
     @property
     def start(self) -> int:
