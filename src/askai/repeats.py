@@ -21,9 +21,10 @@ def without_repeats(hits: Sequence[Hit], k: int) -> list[Hit]:
     held: list[frozenset[str]] = []  # the words of each
     places: dict[str, list[int]] = {}  # of `kept`, by path
     for hit in hits:
-        of_path = places.get(hit.chunk.path, [])
+        start, of_path = hit.chunk.start, places.get(hit.chunk.path, [])
+        behind = [other for n in of_path if start < (other := kept[n].chunk).start]
         # Beyond the k best only what may take a place over is cut into words, which takes time.
-        if len(kept) == k and not any(_may_copy(hit.chunk, kept[n].chunk) for n in of_path):
+        if len(kept) == k and not any(_may_copy(hit.chunk, other) for other in behind):
             continue
         words = _words(hit.chunk.text)
         place = next((n for n, other in enumerate(held) if _repeats(words, other)), None)

@@ -10,6 +10,7 @@ word by word, so that this leg has something to say across languages.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from askai.aliases import Aliases, Mention
@@ -40,6 +41,7 @@ UNIT_SHARE = 0.5  # of the best sentence's cosine in a passage's, where it is th
 _OWN_LANGUAGE = 0.06
 _NOTHING_SAID = 0.2  # what a passage loses that is but an address, a label or a button
 _DEPTH = 50  # candidates of each leg
+_NO_RANKS: Mapping[str, int] = MappingProxyType({})
 
 
 View = tuple[tuple[str, ...], ...]  # terms, each with the tokens any of which counts as it
@@ -187,10 +189,7 @@ class Retriever:
         dense_ranks = {i: rank for rank, (i, _) in enumerate(dense, 1)}
         lexical_ranks = {i: rank for rank, (i, _) in enumerate(lexical, 1)}
         found = [pair for pair in blended if pair[0] in dense_ranks or pair[0] in lexical_ranks]
-        hits = [
-            replace(hit, dense_rank=dense_ranks.get(i), lexical_rank=lexical_ranks.get(i))
-            for i, hit in self._fused(query, found).items()
-        ]
+        hits = self._fused(query, found, dense_ranks, lexical_ranks).values()
         ranked = in_context(
             sorted(hits, key=order),
             lambda ids: self._fused(query, self._blended(query, ids)),
@@ -199,8 +198,15 @@ class Retriever:
         distinct = without_repeats(ranked, k)
         return [replace(hit, rank=rank) for rank, hit in enumerate(distinct, 1)]
 
-    def _fused(self, query: Query, blended: Sequence[tuple[str, float]]) -> dict[str, Hit]:
-        """The passages of these cosines with their scores, without ranks, by id."""
+    def _fused(
+        self,
+        query: Query,
+        blended: Sequence[tuple[str, float]],
+        dense_ranks: Mapping[str, int] = _NO_RANKS,
+        lexical_ranks: Mapping[str, int] = _NO_RANKS,
+    ) -> dict[str, Hit]:
+        """The passages of these cosines with their scores, and with their ranks in the legs, by
+        id."""
         ids = [i for i, _ in blended]
         chunks = self.catalog.chunks(ids)
         shares = dict(self._lexical(query, len(ids), among=ids))
@@ -209,7 +215,15 @@ class Retriever:
             share = shares.get(i, 0.0)
             loss = 0.0 if says_something(chunks[i]) else _NOTHING_SAID
             score = cosine + self.lexical_weight * share - loss
-            hits[i] = Hit(chunk=chunks[i], rank=0, score=score, dense=cosine, lexical=share)
+            hits[i] = Hit(
+                chunk=chunks[i],
+                rank=0,
+                score=score,
+                dense=cosine,
+                lexical=share,
+                dense_rank=dense_ranks.get(i),
+                lexical_rank=lexical_ranks.get(i),
+            )
         return hits
 
     def leg(
