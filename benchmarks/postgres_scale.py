@@ -32,6 +32,7 @@ import numpy as np
 from askai import servers
 from askai.embedders import Vectors
 from askai.embedders.models import resolve
+from askai.legs import in_turn, together
 from askai.manifest import FORMAT, Counts, Manifest, SourceState, settings_fingerprint
 from askai.postgres.connection import Address
 from askai.postgres.opened import Opened, open_servers
@@ -308,7 +309,8 @@ def questions(opens: Opens, bench: Path) -> dict[str, Any]:
                 break
             start = time.perf_counter()
             with opens() as opened:
-                retriever_of(opened, embedder).search(query, K)
+                legs = together if opened.concurrent else in_turn
+                retriever_of(opened, embedder, legs).search(query, K)
             if not warm:
                 times.append(1000 * (time.perf_counter() - start))
     return {"questions": len(times), "hybrid_ms": percentiles(times)}

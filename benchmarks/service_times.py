@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 
 from askai.aliases import Aliases
 from askai.centring import centring_for
+from askai.legs import Legs, in_turn, together
 from askai.postgres.connection import Address, Snapshot
 from askai.postgres.opened import open_servers
 from askai.postgres.published import opened
@@ -145,7 +146,8 @@ def _asks(
 
         def ask(query: Query, due: float | None) -> None:
             with open_servers(addresses, pools) as index:
-                retriever_of(index, None).search(query, K)
+                legs = together if index.concurrent else in_turn
+                retriever_of(index, None, legs).search(query, K)
             if due is not None:
                 times.append(1000 * (time.perf_counter() - due))
 
@@ -161,7 +163,7 @@ def _asks(
     queue.put(times)
 
 
-def retriever_of(opened: PublishedIndex, embedder: Any) -> Retriever:
+def retriever_of(opened: PublishedIndex, embedder: Any, legs: Legs = in_turn) -> Retriever:
     """Of an index with no names; `embedder` where questions are still to be prepared."""
     return Retriever(
         catalog=opened.catalog(),
@@ -172,4 +174,5 @@ def retriever_of(opened: PublishedIndex, embedder: Any) -> Retriever:
         centring=centring_for(embedder) if embedder else cast("Any", None),
         aliases=Aliases(()),
         induced=opened.induced(),
+        legs=legs,
     )

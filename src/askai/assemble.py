@@ -28,6 +28,7 @@ from askai.generations import Generation, open_generation
 from askai.induced_lexicon import VERSION as WORDS_VERSION
 from askai.induced_lexicon import InducedLexicon, Translator
 from askai.language import language_of
+from askai.legs import Legs, in_turn, together
 from askai.lexical import LEXICALS, WordSearch
 from askai.manifest import Manifest, read_skipped
 from askai.recipes import Notify, corpus_or_its_place, open_corpus
@@ -156,6 +157,7 @@ class _Parts:
     lexical: WordSearch
     induced: Translator
     skipped: Sequence[Skipped]
+    legs: Legs = in_turn
 
     @property
     def manifest(self) -> Manifest:
@@ -195,6 +197,7 @@ def _on_server(index: "PublishedIndex") -> _Parts:
         lexical=index.words(),
         induced=index.induced(),
         skipped=index.skipped,
+        legs=together if index.concurrent else in_turn,
     )
 
 
@@ -234,6 +237,7 @@ def _retriever(parts: _Parts, embedder: Embedder, aliases: Aliases) -> Retriever
         centring=centring_for(embedder),
         aliases=aliases,
         induced=parts.induced,
+        legs=parts.legs,
     )
 
 

@@ -21,6 +21,7 @@ from askai.context import in_context, order
 from askai.embedders import Embedder, Vector
 from askai.induced_lexicon import Translator
 from askai.language import language_of
+from askai.legs import Legs, in_turn
 from askai.lexical import WordSearch
 from askai.lexicon import translations
 from askai.records import Chunk, Hit
@@ -88,6 +89,7 @@ class Retriever:
     translates: bool = True  # whether a question is also searched for in the corpus's language
     induced: Translator | None = None
     scope: "Scope | None" = None  # what is looked at; None: everything
+    legs: Legs = in_turn
 
     def query(self, text: str) -> Query:
         """Prepares a question: its language, its terms, and its names as the corpus spells them."""
@@ -183,7 +185,9 @@ class Retriever:
     def search(self, query: Query, k: int) -> list[Hit]:
         """The k best passages, best first, ties in order of id."""
         depth = max(k, _DEPTH)
-        near, lexical = self._near(query, depth), self._lexical(query, depth)
+        near, lexical = self.legs(
+            lambda: self._near(query, depth), lambda: self._lexical(query, depth)
+        )
         blended = self._blended(query, [*near, *(i for i, _ in lexical)])
         dense = [(i, cosine) for i, cosine in blended if i in near][:depth]
         dense_ranks = {i: rank for rank, (i, _) in enumerate(dense, 1)}

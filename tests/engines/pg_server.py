@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,9 +42,12 @@ class PgServer:
         *,
         of: "PgServer | None" = None,
         prepared: int = 8,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
-        """With `of` a replica of that one; `prepared` is its max_prepared_transactions."""
+        """With `of` a replica of that one; `prepared` is its max_prepared_transactions, `settings`
+        are more of its postgresql.conf."""
         self._prepared = prepared
+        self._settings = dict(settings or {})
         self.folder = Path(tempfile.mkdtemp(prefix="askai-pg-"))
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -81,6 +85,7 @@ class PgServer:
             "max_wal_size": "2GB",
             "log_min_messages": "fatal",
             "max_prepared_transactions": str(self._prepared),
+            **self._settings,
         }
         command = [str(self.programs / "bin" / "postgres"), "-D", str(self._data)]
         for name, value in options.items():

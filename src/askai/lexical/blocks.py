@@ -23,7 +23,12 @@ from askai.lexical.bm25 import K1, B, united
 ENTRY = np.dtype([("passage", "<i4"), ("count", "<u4"), ("length", "<u4")])
 _KEPT = 1 << 16  # terms that are remembered
 _HELD = 1 << 22  # postings that are
+_LAST = 2  # searches whose scores are remembered: a question has two views at most
+_ENOUGH = 50  # passages of a term, for it to tell which scores are high
+_LONG = 1 << 16  # tokens of a passage above which nothing is remembered for its length
 Entries = NDArray[Any]  # of ENTRY
+# The score of every passage, and the passages of a term that few have.
+_Scored = tuple[NDArray[np.float64], NDArray[np.integer[Any]]]
 
 
 class Postings(Protocol):
@@ -66,32 +71,61 @@ class BlockWords:
         self._idfs: dict[Term, float] = {}
         self._entries: dict[str, Entries] = {}
         self._ids: dict[int, str] = {}  # of passages, by number
+        self._norm_of = np.empty(0, np.float32)  # by length
+        self._last: dict[tuple[Term, ...], _Scored] = {}
 
     def search(
         self, terms: Sequence[Term], k: int, *, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:
         if k <= 0 or not self._passages:
             return []
+        scores, least = self._scored(tuple(terms), k)
+        if among is None:
+            rows = np.flatnonzero(scores >= least if least else scores)
+        else:
+            allowed = self._numbers_of(among)
+            rows = allowed[scores[allowed] != 0]
+        return self._best(scores, rows, k, every=among is None)
+
+    def _scored(self, terms: tuple[Term, ...], k: int) -> tuple[NDArray[np.float64], float]:
+        """The score of every passage, and what at least k passages reach; 0 where none is known.
+
+        Those of the last searches are remembered: the same terms come again for what the other
+        leg has found."""
+        if terms in self._last:
+            scores, rarest = self._last[terms]
+        else:
+            scores, rarest = self._counted(terms)
+            last = [*self._last.items()][-_LAST + 1 :]
+            self._last = dict([*last, (terms, (scores, rarest))])
+        if len(rarest) < k:
+            return scores, 0.0
+        # Of a million scores to look for the best k takes longer than to compute them; few reach
+        # what the best k of those with a rare term do.
+        return scores, float(np.partition(scores[rarest], -k)[-k])
+
+    def _counted(self, terms: tuple[Term, ...]) -> _Scored:
         self._load(token for term in terms for token in _tokens(term))
         scores = np.zeros(self._numbers, dtype=np.float64)
+        found: list[NDArray[np.integer[Any]]] = []
         for term in terms:
             present = self._present(term)
             if len(present) == 1:
                 entries = self._entries[present[0]]
-                scores[entries["passage"]] += self._weights(entries)
+                passages = entries["passage"].astype(np.intp)
+                scores[passages] += self._weights(entries)
+                found.append(passages)
             elif present:
                 passages, weights = self._united(present)
                 scores[passages] += weights
-        if among is None:
-            rows = np.flatnonzero(scores)
-        else:
-            allowed = self._numbers_of(among)
-            rows = allowed[scores[allowed] != 0]
-        return self._best(scores, rows, k)
+                found.append(passages)
+        enough = [some for some in found if len(some) >= _ENOUGH] or found
+        return scores, min(enough, key=len, default=np.empty(0, np.intp))
 
     def _best(
-        self, scores: NDArray[np.float64], rows: NDArray[np.int64], k: int
+        self, scores: NDArray[np.float64], rows: NDArray[np.int64], k: int, *, every: bool = False
     ) -> list[tuple[str, float]]:
+        """Of these rows; of `every` row they are those that the best are among."""
         k = min(k, len(rows))
         if k <= 0:
             return []
@@ -102,6 +136,7 @@ class BlockWords:
             self._ids.update(self._postings.ids(new))
             # Postings are of all passages; a policy of the server may hide the rows of some.
             if not self._ids.keys() >= set(new):
+                rows = np.flatnonzero(scores) if every else rows
                 seen = [*self._postings.ids(rows.tolist())]
                 return self._best(scores, np.array(sorted(seen), dtype=np.int64), k)
         ranked = sorted((-float(scores[number]), self._ids[number]) for number in first)
@@ -119,11 +154,22 @@ class BlockWords:
         """What a term is worth in each passage, as the local index computes it once for all."""
         found = len(entries)
         idf = np.log1p((self._passages - found + 0.5) / (found + 0.5)).astype(np.float32)
-        lengths = entries["length"].astype(np.int64)
         counts = entries["count"].astype(np.float32)
-        counts /= counts + (K1 * (1 - B + B * lengths / self._average)).astype(np.float32)
+        counts /= counts + self._norms(entries["length"])
         counts *= idf
         return counts
+
+    def _norms(self, lengths: NDArray[np.uint32]) -> NDArray[np.float32]:
+        """What divides a count besides itself, in a passage of so many tokens."""
+        longest = int(lengths.max(initial=0))
+        if longest > _LONG:
+            return self._norm(lengths.astype(np.int64))
+        if longest >= len(self._norm_of):
+            self._norm_of = self._norm(np.arange(longest + 1))
+        return self._norm_of[lengths]
+
+    def _norm(self, lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        return (K1 * (1 - B + B * lengths / self._average)).astype(np.float32)
 
     def _united(self, tokens: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.float64]]:
         postings = [self._entries[token] for token in tokens]
@@ -192,6 +238,7 @@ class BlockWords:
     def close(self) -> None:
         """What was fetched is forgotten; the connection is closed by whoever opened it."""
         self._entries = {}
+        self._last = {}
 
 
 def _tokens(term: Term) -> tuple[str, ...]:

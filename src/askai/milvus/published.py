@@ -32,6 +32,11 @@ class PublishedIndex:
     parts: dict[str, bytes]
 
     @property
+    def concurrent(self) -> bool:
+        """Not tried with Milvus."""
+        return False
+
+    @property
     def partial(self) -> None:
         """It is whole: the shards of a Milvus are its own."""
 

@@ -36,6 +36,8 @@ _DEAD_LINES = {
 }  # fmt: skip
 _STATEMENT_SECONDS = 30  # of a question, unless the address or the role says otherwise
 _KEPT = 8  # connections of a pool at most
+# Seconds in which a pool gives a connection that it has; with none it would not even make more.
+_AT_ONCE = 0.005
 # What there is, and what holds in this transaction: where names are looked for (pgvector may lie in
 # any schema), and no compiling of queries that take milliseconds.
 _FACTS = (
@@ -140,12 +142,25 @@ class Address:
 class Snapshot:
     """The index of one schema as it is at one moment; safe for several threads."""
 
-    def __init__(self, address: Address, pool: "ConnectionPool[Connection] | None" = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        pool: "ConnectionPool[Connection] | None" = None,
+        *,
+        waits: bool = True,
+    ) -> None:
+        """Unless it `waits`, a pool without a free connection is StoreUnreachable at once."""
         self.address = address
         self._pool = pool
+        self._timeout = None if waits else _AT_ONCE
         self._lock = RLock()
         self._same: Callable[[], bool] = lambda: True
         self._connection = self._begun()
+
+    def another(self) -> "Snapshot | None":
+        """Another one, of this moment, by a connection that is free in the pool; None where there
+        is no pool. Raises StoreUnreachable when none is free."""
+        return Snapshot(self.address, self._pool, waits=False) if self._pool else None
 
     def expect(self, same: Callable[[], bool]) -> None:
         """What has to hold in the transaction that takes the place of one that was lost."""
@@ -167,7 +182,7 @@ class Snapshot:
         if self._pool is None:
             return self.address.connect("ask")
         try:
-            return self._pool.getconn()
+            return self._pool.getconn(self._timeout)
         except PoolTimeout:
             raise StoreUnreachable(
                 f"No connection to {self.address.masked} within {self.address.patience:g} seconds."

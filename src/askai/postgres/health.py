@@ -5,7 +5,6 @@ from askai.postgres import nearest
 from askai.postgres.connection import OLDEST_SERVER, OLDEST_VECTOR
 from askai.postgres.opened import Opened
 from askai.postgres.published import PublishedIndex
-from askai.postgres.vectors import KIND
 from askai.servers import Table, checked_counts
 
 _TABLES: tuple[Table, ...] = ("passage_vectors", "unit_vectors")
@@ -87,26 +86,20 @@ def _recall(index: PublishedIndex) -> str:
     said = []
     for table in _TABLES:
         found = index.found(table)
-        if found.kind != KIND:
+        if not found.approximate:
             said.append(f"{found.vectors} {table.replace('_', ' ')}: all are looked at")
             continue
-        name = nearest.name_of(table, index.state.epoch)
-        ((there,),) = index.snapshot.rows("SELECT to_regclass(%s) IS NOT NULL", (name,))
-        if not there:
+        rows, epoch = index.snapshot.rows, index.state.epoch
+        name = nearest.name_of(table, epoch, found)
+        if not nearest.is_there(rows, table, epoch, found):
             raise IndexDamaged(f"The index {name} is not there, so that every question is slow.")
-        now = nearest.recall(
-            index.snapshot.rows,
-            table,
-            dim=index.state.dim,
-            epoch=index.state.epoch,
-            candidates=found.candidates,
-        )
+        now = nearest.recall(rows, table, found, dim=index.state.dim, epoch=epoch)
         if now < nearest.ENOUGH:
             raise IndexDamaged(
                 f"recall@10 of {name} is {now:.3f}, expected is {nearest.ENOUGH} or more."
             )
         said.append(
-            f"{found.vectors} {table.replace('_', ' ')}: {found.kind}, recall@10 {now:.3f} of "
+            f"{found.vectors} {table.replace('_', ' ')}: {found.how}, recall@10 {now:.3f} of "
             f"{found.sample} stored questions"
         )
     return "; ".join(said)

@@ -5,7 +5,7 @@ What has changed is sent, see `publication`; a reader sees the generation before
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import psycopg
@@ -16,6 +16,7 @@ from askai.postgres.connection import Address, Connection, writing
 from askai.postgres.postings import update_words
 from askai.postgres.rows import put_documents, put_vectors, remove_documents
 from askai.postgres.texts import read, stored
+from askai.postgres.vectors import FoundNear
 from askai.publication import (
     Before,
     LocalIndex,
@@ -27,7 +28,9 @@ from askai.publication import (
     planned,
     unchanged,
 )
+from askai.servers import Table
 
+_VECTORS: tuple[Table, ...] = ("passage_vectors", "unit_vectors")
 _MOST_NEW = 0.5  # share of the documents above which the tables are vacuumed at once
 
 
@@ -68,8 +71,8 @@ def _once(local: LocalIndex, address: Address, *, replace: bool, progress: Progr
         if before and not replace and is_there(local, before):
             return unchanged(local)
         plan = planned(local, there(connection), replace=replace, progress=progress)
-        epoch = carry_out(plan, connection, before, layout)
-    tidy(plan.published, address, epoch)
+        indexes = carry_out(plan, connection, before, layout)
+    tidy(plan.published, address, indexes)
     return plan.published
 
 
@@ -97,11 +100,12 @@ def check_before(
     )
 
 
-def tidy(done: Published, address: Address, epoch: int) -> None:
-    """After the transaction: frees what was taken out."""
+def tidy(done: Published, address: Address, indexes: Sequence[str]) -> None:
+    """After the transaction: frees what was taken out, and drops the indexes over vectors that are
+    not these."""
     if done.added > _MOST_NEW * done.documents:  # else autovacuum sees to it
         tables.vacuumed(address)
-    nearest.drop_others(address, epoch)
+    nearest.drop_others(address, indexes)
 
 
 def is_there(local: LocalIndex, before: tables.State) -> bool:
@@ -118,8 +122,9 @@ def there(connection: Connection) -> dict[str, Before]:
 
 def carry_out(
     plan: Plan, connection: Connection, before: tables.State | None, layout: Layout
-) -> int:
-    """Does what is planned, in the transaction that is going on; returns the epoch of it."""
+) -> list[str]:
+    """Does what is planned, in the transaction that is going on; returns the names of the indexes
+    over vectors that it has."""
     epoch = (before.epoch if before else 0) + plan.whole
     gone = plan.gone
     if gone:
@@ -131,8 +136,9 @@ def carry_out(
     put_vectors(connection, "unit_vectors", plan.unit_vectors(chunks), epoch=epoch)
     update_words(connection, None if not plan.kept else gone, plan.words(chunks))
     tables.analyzed(connection)
-    _write_state(plan, connection, epoch, layout)
-    return epoch
+    found = _found(plan, connection, before, epoch)
+    _write_state(plan, connection, epoch, layout, found)
+    return [nearest.name_of(table, epoch, one) for table, one in found.items()]
 
 
 def _move(connection: Connection, moved: Mapping[str, tuple[Before, Times]]) -> None:
@@ -149,28 +155,47 @@ def _move(connection: Connection, moved: Mapping[str, tuple[Before, Times]]) -> 
     )
 
 
-def _write_state(plan: Plan, connection: Connection, epoch: int, layout: Layout) -> None:
-    local, manifest = plan.local, plan.local.manifest
+def _found(
+    plan: Plan, connection: Connection, before: tables.State | None, epoch: int
+) -> dict[Table, FoundNear]:
+    """How vectors are found now, in each table."""
     since = 0 if plan.whole else plan.next
+    was = json.loads(before.found_by) if before and before.epoch == epoch else {}
+    dim = _dim(connection)
+    return {
+        table: nearest.brought_up_to_date(
+            connection, table, dim=dim, epoch=epoch, since=since,
+            before=FoundNear(**was[table]) if table in was else None,
+        )
+        for table in _VECTORS
+    }  # fmt: skip
+
+
+def _dim(connection: Connection) -> int:
     ((dim,),) = connection.execute(
         "SELECT coalesce((SELECT vector_dims(embedding) FROM passage_vectors LIMIT 1), 1)"
     ).fetchall()
-    found = {
-        table: asdict(
-            nearest.brought_up_to_date(connection, table, dim=dim, epoch=epoch, since=since)
-        )
-        for table in ("passage_vectors", "unit_vectors")
-    }
+    return int(dim)
+
+
+def _write_state(
+    plan: Plan,
+    connection: Connection,
+    epoch: int,
+    layout: Layout,
+    found: Mapping[Table, FoundNear],
+) -> None:
+    local, manifest = plan.local, plan.local.manifest
     values = {
         "generation": manifest.generation,
         "manifest": stored(json.dumps(asdict(manifest), ensure_ascii=True)),
         "model": manifest.settings["embedder"]["fingerprint"],
-        "dim": dim,
+        "dim": _dim(connection),
         "epoch": epoch,
         "skipped": stored(local.skipped),
         "aliases": stored(local.aliases),
         "shares": local.shares,
-        "found_by": json.dumps(found),
+        "found_by": json.dumps({table: asdict(one) for table, one in found.items()}),
         "publisher": tables.me(),
         "shard": layout.shard,
         "shards": layout.shards,

@@ -80,8 +80,8 @@ def _once(
             return unchanged(local)
         each = _carried_out(local, shards, states, replace=replace, progress=progress)
         shards.commit()
-    for (done, epoch), address in zip(each, addresses, strict=True):
-        tidy(done, address, epoch)
+    for (done, indexes), address in zip(each, addresses, strict=True):
+        tidy(done, address, indexes)
     parts = [done for done, _ in each]
     return Published(
         local.manifest.generation,
@@ -138,8 +138,8 @@ def _carried_out(
     *,
     replace: bool,
     progress: Progress,
-) -> list[tuple[Published, int]]:
-    """What was done on each, with the epoch of its vectors."""
+) -> list[tuple[Published, list[str]]]:
+    """What was done on each, with the names of its indexes over vectors."""
     keys = keys_of(local)
     count = len(shards.connections)
     homes = {path: shard_of(path, count) for path in keys}

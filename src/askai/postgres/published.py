@@ -9,10 +9,11 @@ from typing import Self
 from askai.errors import IndexMissing
 from askai.manifest import Manifest, SourceState, StoreState, parse_manifest, parse_skipped
 from askai.postgres import tables
+from askai.postgres.beside import Beside
 from askai.postgres.catalog import PostgresCatalog
 from askai.postgres.connection import Snapshot
 from askai.postgres.texts import read
-from askai.postgres.vectors import FoundNear, PostgresVectors
+from askai.postgres.vectors import EXACT, FoundNear, PostgresVectors
 from askai.postgres.words import PostgresWords
 from askai.records import Partial, Skipped
 from askai.servers import Table
@@ -28,6 +29,7 @@ class PublishedIndex:
     snapshot: Snapshot
     state: tables.State
     manifest: Manifest
+    beside: Beside
 
     @property
     def where(self) -> str:
@@ -61,12 +63,18 @@ class PublishedIndex:
     def vectors(self, table: Table, *, dim: int | None = None) -> PostgresVectors:
         """`dim` where the tables hold no vector that tells it."""
         return PostgresVectors(
-            self.snapshot,
+            self.beside if self.concurrent else self.snapshot,
             table,
             dim=dim or self.state.dim,
             epoch=self.state.epoch,
             found=self.found(table),
         )
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether looking for vectors takes so long that the words are better looked for
+        meanwhile."""
+        return any(self.found(table).vectors > EXACT for table in TABLES.values())
 
     def found(self, table: Table) -> FoundNear:
         return FoundNear(**json.loads(self.state.found_by)[table])
@@ -87,6 +95,7 @@ class PublishedIndex:
         return bytes(content)
 
     def close(self) -> None:
+        self.beside.close()
         self.snapshot.close()
 
     def __enter__(self) -> Self:
@@ -119,7 +128,8 @@ def opened(snapshot: Snapshot) -> PublishedIndex:
         raise
     # What is read after a lost connection has to be of the same publication.
     snapshot.expect(lambda: _state(snapshot) == state)
-    return PublishedIndex(snapshot, state, manifest)
+    beside = Beside(snapshot, lambda other: _state(other) == state)
+    return PublishedIndex(snapshot, state, manifest, beside)
 
 
 def _state(snapshot: Snapshot) -> tables.State:

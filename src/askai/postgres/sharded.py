@@ -81,6 +81,10 @@ class ShardedIndex:
     def parts(self) -> list[PublishedIndex]:
         return list(self.shards.values())
 
+    @property
+    def concurrent(self) -> bool:
+        return any(index.concurrent for index in self.parts())
+
     @cached_property
     def _fan(self) -> Fan:
         return Fan(len(self.shards))

@@ -20,7 +20,8 @@ class Fan:
     """Asks all shards at the same time, each in a thread; close it after use."""
 
     def __init__(self, shards: int) -> None:
-        self._threads = ThreadPoolExecutor(max(1, shards - 1), "askai-shard")
+        # Two legs of a question may ask at the same time, and none waits for the other.
+        self._threads = ThreadPoolExecutor(max(1, 2 * (shards - 1)), "askai-shard")
 
     def __call__(self, ask: Callable[[A], B], of: Iterable[A]) -> list[B]:
         """What `ask` returns for each, in their order; raises what the first of them raises, when

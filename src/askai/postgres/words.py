@@ -50,8 +50,9 @@ class PostgresPostings:
         }
 
     def ids(self, numbers: Sequence[int]) -> dict[int, str]:
-        query = "SELECT number, id FROM passage_tokens WHERE number = ANY(%s)"
-        rows = self._snapshot.rows(query, (list(numbers),))
+        # As a text: psycopg takes longer to write a list of numbers than the server to look them up.
+        query = "SELECT number, id FROM passage_tokens WHERE number = ANY(%s::integer[])"
+        rows = self._snapshot.rows(query, ("{" + ",".join(map(str, numbers)) + "}",))
         return {number: read(id_) for number, id_ in rows}
 
     def numbers(self, ids: Sequence[str]) -> dict[str, int]:
