@@ -218,7 +218,7 @@ def test_of_twice_as_many_vectors_another_index_is_made_beside_it(filled):
 
 def test_an_index_of_the_older_kind_is_used_until_it_finds_too_little(url, vectors):
     address = address_of(url, "older")
-    older = FoundNear(**{"kind": HNSW, "vectors": COUNT, "recall": 0.99, "sample": 50})
+    older = FoundNear(HNSW, COUNT, 0.99, 50)
     name = nearest.name_of("passage_vectors", 0, older)
     with closing(emptied(address)) as connection:
         put_vectors(connection, "passage_vectors", [(IDS, range(COUNT), vectors)], epoch=0)

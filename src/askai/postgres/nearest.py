@@ -36,7 +36,6 @@ _AIM = 0.99  # for a new index: the questions of people are not the stored ones
 _PROBES = (4, 8, 12, 16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 192, 256)  # lists looked into
 _CANDIDATES = (FEWEST, 400, MOST)  # of HNSW
 _GROWTH = 2  # times as many vectors as an index was made for: then another is made
-_MOST_LISTS = 3_000  # of which k-means takes 2 GB
 _SAMPLED = 50  # vectors for each list that pgvector finds its centres by
 _MEMORY_MB = (64, 2_560)  # for making the index, which fails where it does not fit
 
@@ -62,13 +61,7 @@ def brought_up_to_date(
     sample = write_truth(connection, table, dim, since=since)
 
     def measured(found: FoundNear) -> FoundNear:
-        share = recall(
-            lambda query, given: connection.execute(query, given).fetchall(),
-            table,
-            found,
-            dim=dim,
-            epoch=epoch,
-        )
+        share = recall(_rows(connection), table, found, dim=dim, epoch=epoch)
         return replace(found, recall=round(share, 4), vectors=count, sample=sample)
 
     kept = _kept(connection, table, epoch, before)
@@ -78,7 +71,9 @@ def brought_up_to_date(
             return found
         if kept.kind == IVF:  # another would find no more
             return replace(kept, kind="flat", vectors=count, recall=1.0, sample=sample)
-    new = FoundNear(IVF, count, 0.0, sample, made=(kept.made if kept else 0) + 1, made_for=count)
+    new = FoundNear(IVF, count, 0.0, sample, made=1, made_for=count)
+    while is_there(_rows(connection), table, epoch, new):  # in use, or not dropped yet
+        new = replace(new, made=new.made + 1)
     _make(connection, table, new, dim=dim, epoch=epoch)
     return _enough(new, measured) or replace(new, kind="flat", recall=1.0)
 
@@ -103,10 +98,7 @@ def _kept(
     kept = before if before.kind == HNSW else replace(before, kind=IVF)
     if kept.kind == IVF and not kept.made:
         return None
-    there = is_there(
-        lambda query, given: connection.execute(query, given).fetchall(), table, epoch, kept
-    )
-    return kept if there else None
+    return kept if is_there(_rows(connection), table, epoch, kept) else None
 
 
 def _enough(found: FoundNear, measured: Callable[[FoundNear], FoundNear]) -> FoundNear | None:
@@ -120,6 +112,8 @@ def _enough(found: FoundNear, measured: Callable[[FoundNear], FoundNear]) -> Fou
             return now
     least, most = 0, len(_PROBES) - 1
     best = measured(replace(found, probes=_PROBES[most]))
+    if best.recall < ENOUGH:
+        return None
     while least < most:
         middle = (least + most) // 2
         one = measured(replace(found, probes=_PROBES[middle]))
@@ -127,15 +121,14 @@ def _enough(found: FoundNear, measured: Callable[[FoundNear], FoundNear]) -> Fou
             best, most = one, middle
         else:
             least = middle + 1
-    return best if best.recall >= ENOUGH else None
+    return best
 
 
 def _make(connection: Connection, table: Table, found: FoundNear, *, dim: int, epoch: int) -> None:
-    lists = min(_MOST_LISTS, 3 * isqrt(found.vectors))
-    sampled = max(_SAMPLED * lists, 10_000)
-    # k-means holds a sample, and of each vector of it how far every centre is at least.
-    wanted = (sampled * (2 * dim + 4 * lists + 64) + 8 * lists * (lists + dim)) // 1_000_000 + 64
-    memory = min(max(wanted, _MEMORY_MB[0]), _MEMORY_MB[1])
+    lists = 3 * isqrt(found.vectors)
+    while _memory(lists, dim) > _MEMORY_MB[1]:
+        lists = lists * 9 // 10
+    memory = max(_memory(lists, dim), _MEMORY_MB[0])
     connection.execute("SELECT set_config('maintenance_work_mem', %s, true)", (f"{memory}MB",))
     connection.execute(
         _sql(
@@ -144,6 +137,13 @@ def _make(connection: Connection, table: Table, found: FoundNear, *, dim: int, e
             f"WHERE {found.condition(epoch)}"
         )
     )
+
+
+def _memory(lists: int, dim: int) -> int:
+    """MB in which k-means holds a sample, and of each vector of it how far every centre is at
+    least: 2 GB of 3,000 lists."""
+    sampled = max(_SAMPLED * lists, 10_000)
+    return (sampled * (2 * dim + 4 * lists + 64) + 8 * lists * (lists + dim)) // 1_000_000 + 64
 
 
 def drop_others(address: Address, kept: Iterable[str]) -> None:
@@ -182,6 +182,10 @@ def recall(rows: Rows, table: Table, found: FoundNear, *, dim: int, epoch: int) 
         right = {i for i, _ in ranked(there, vector)} & set(map(read, ids))
         shares.append(len(right) / len(ids))
     return float(np.mean(shares)) if shares else 0.0
+
+
+def _rows(connection: Connection) -> Rows:
+    return lambda query, given: connection.execute(query, given).fetchall()
 
 
 def _sql(text: str) -> Any:

@@ -50,7 +50,7 @@ class PostgresPostings:
         }
 
     def ids(self, numbers: Sequence[int]) -> dict[int, str]:
-        # As a text: psycopg takes longer to write a list of numbers than the server to look them up.
+        # As a text: psycopg takes longer to write a list of numbers than the server to use it.
         query = "SELECT number, id FROM passage_tokens WHERE number = ANY(%s::integer[])"
         rows = self._snapshot.rows(query, ("{" + ",".join(map(str, numbers)) + "}",))
         return {number: read(id_) for number, id_ in rows}
