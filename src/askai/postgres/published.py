@@ -13,12 +13,15 @@ from askai.postgres.beside import Beside
 from askai.postgres.catalog import PostgresCatalog
 from askai.postgres.connection import Snapshot
 from askai.postgres.texts import read
-from askai.postgres.vectors import EXACT, FoundNear, PostgresVectors
+from askai.postgres.vectors import FoundNear, PostgresVectors
 from askai.postgres.words import PostgresWords
 from askai.records import Partial, Skipped
 from askai.servers import Table
 from askai.stored_lexicon import StoredLexicon
 
+# Vectors above which looking for them takes so long that words are looked for meanwhile. Of 50,000,
+# on two cores, a second connection and a thread cost a question more than they saved it.
+_LONG = 500_000
 TABLES: Mapping[str, Table] = {"passages": "passage_vectors", "sentences": "unit_vectors"}
 
 
@@ -74,7 +77,7 @@ class PublishedIndex:
     def concurrent(self) -> bool:
         """Whether looking for vectors takes so long that the words are better looked for
         meanwhile."""
-        return any(self.found(table).vectors > EXACT for table in TABLES.values())
+        return any(self.found(table).vectors > _LONG for table in TABLES.values())
 
     def found(self, table: Table) -> FoundNear:
         return FoundNear(**json.loads(self.state.found_by)[table])
