@@ -25,7 +25,7 @@ LAYERS = (
      "publication", "refusals", "repeats", "retrieve", "scope", "servers", "settings", "spans",
      "stored_lexicon", "sub_questions", "writers"),
     ("embedders", "lexical", "readers", "rerankers", "seams", "stores"),
-    ("errors", "files", "kept_graphs", "language", "lexicon", "mapped_tables", "measures",
+    ("errors", "files", "kept_graphs", "language", "legs", "lexicon", "mapped_tables", "measures",
      "onnx_graph", "records", "sentences", "tables", "token_count", "tokens", "units",
      "vocabulary"),
 )  # fmt: skip
