@@ -32,7 +32,8 @@ def in_context(
     if wanted:
         known |= scored(wanted)
     moved = [_moved(hit, _score(hit, known, weight)) for hit in first]
-    return sorted((*moved, *hits[LOOKED_AT:]), key=order)
+    # What is further down keeps its place: by a score that is no mean it would get before these.
+    return [*sorted(moved, key=order), *hits[LOOKED_AT:]]
 
 
 def order(hit: Hit) -> tuple[float, str]:

@@ -144,8 +144,9 @@ def passages(
         label = f" · {hit.chunk.label}" if hit.chunk.label else ""
         lines = [f"{hit.rank}. {_line(place)}{label}"]
         if explain:
+            mean = "" if hit.alone is None else f"a mean with those beside it, {hit.alone:.4f} = "
             lines.append(
-                f"   score {hit.score:.4f} = "
+                f"   score {hit.score:.4f} = {mean}"
                 f"dense {hit.dense:.4f} ({_rank(hit.dense_rank)}) "
                 f"+ lexical {hit.lexical:.4f} ({_rank(hit.lexical_rank)}), weighted; "
                 f"language {hit.chunk.language or 'unknown'}"

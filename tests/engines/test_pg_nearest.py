@@ -277,3 +277,24 @@ def test_a_second_connection_is_used_where_it_sees_the_same(filled):
     with Snapshot(address) as first:
         beside = Beside(first, lambda _: True)
         assert beside.rows(asked) == first.rows(asked)
+
+
+def test_a_second_connection_that_is_lost_is_made_again_in_a_pool_of_two(filled):
+    address, _ = filled
+    asked = "SELECT pg_backend_pid()"
+    with address.pool(size=2) as pool:
+        with pool.connection(), pool.connection():
+            pass  # it has two now
+        first = Snapshot(address, pool)
+        beside = Beside(first, lambda _: True)
+        ((one,),), ((other,),) = first.rows(asked), beside.rows(asked)
+        assert one != other
+        with closing(address.connect("test")) as connection:
+            connection.execute("SELECT pg_terminate_backend(%s, 5000)", (other,))
+        ((again,),) = beside.rows(asked)
+        assert again not in {one, other}
+        assert first.rows(asked) == [(one,)]
+        beside.close()
+        first.close()
+        first.close()  # which gives nothing back twice
+        assert pool.get_stats()["pool_available"] <= 2

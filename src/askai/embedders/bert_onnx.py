@@ -92,7 +92,7 @@ def _for_one_text() -> int:
     each other at each of a hundred steps, and take half as much again."""
     processors = _processors()
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # not on Windows
-    return 2 if busy < processors else 1
+    return min(2, processors) if busy < processors else 1
 
 
 def _processors() -> int:

@@ -5,7 +5,7 @@ they are, the few numbers of a state that are a hundred times the others would l
 levels. So each column of what a layer is given is divided by what makes columns more alike, by
 which the weights are multiplied (SmoothQuant: Xiao et al. 2023, arXiv:2211.10438); and of the
 layer that has 1,536 columns the highest have a product, and thus a scale, of their own. A
-question's vector then has a cosine above .9994 with the exact one; without the division, .988.
+question's vector then has a cosine above .999 with the exact one; without the division, .988.
 """
 
 from importlib.resources import files

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
-from askai.errors import AskaiError, StoreUnreachable
+from askai.errors import AskaiError
 from askai.postgres.connection import Snapshot
 
 
@@ -42,7 +42,7 @@ class Beside:
         published since."""
         try:
             second = self._first.another()
-        except StoreUnreachable:
+        except AskaiError:
             return None
         if second is None:
             return None

@@ -149,13 +149,16 @@ class Snapshot:
         *,
         waits: bool = True,
     ) -> None:
-        """Unless it `waits`, a pool without a free connection is StoreUnreachable at once."""
+        """Unless it `waits`, a pool without a free connection is StoreUnreachable at once; for the
+        place of one that was lost it waits all the same."""
         self.address = address
         self._pool = pool
         self._timeout = None if waits else _AT_ONCE
         self._lock = RLock()
         self._same: Callable[[], bool] = lambda: True
         self._connection = self._begun()
+        self._held = True
+        self._timeout = None
 
     def another(self) -> "Snapshot | None":
         """Another one, of this moment, by a connection that is free in the pool; None where there
@@ -224,8 +227,9 @@ class Snapshot:
 
     def _renew(self) -> None:
         same = self._same
-        self._return(self._connection)
+        self._give_back()
         self._connection = self._begun()
+        self._held = True
         self._same = lambda: True  # it reads through this snapshot itself
         try:
             if not same():
@@ -236,9 +240,15 @@ class Snapshot:
         finally:
             self._same = same
 
+    def _give_back(self) -> None:
+        """Once: a pool would count a connection twice that is given back twice."""
+        if self._held:
+            self._held = False
+            self._return(self._connection)
+
     def close(self) -> None:
         with self._lock:
-            self._return(self._connection)
+            self._give_back()
 
     def __enter__(self) -> Self:
         return self

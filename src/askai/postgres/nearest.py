@@ -9,7 +9,8 @@ which it was before, took several times as long to make and found too little of 
 An index is of one `epoch`: the vectors of a corpus that is replaced as a whole get the next number,
 so that filling the tables need not keep an index that nobody will read, and readers of the old ones
 keep theirs. Within an epoch it takes in what is new; where there are twice as many vectors as it
-was made for, or it finds too little, another is made beside it, for other lists.
+was made for, another is made beside it, for other lists; where it finds too little before that, all
+vectors are looked at.
 """
 
 from collections.abc import Callable, Iterable, Sequence
